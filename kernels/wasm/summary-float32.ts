@@ -1,0 +1,311 @@
+// The summary of float32: whole blocks with SIMD, a clean block (no NaN, infinity, zero or
+// subnormal) in two passes over cache, any other in three; what is left of the last block goes to
+// the scalar kernel.
+import {
+  BLOCK,
+  BLOCK_AND,
+  BLOCK_OR,
+  CHAINS,
+  DENORMALS,
+  FIRST_NON_FINITE,
+  LANE_AND,
+  LANE_COUNT,
+  LANE_OR,
+  LEAST,
+  MAX2,
+  MOST,
+  NAN,
+  NEGATIVE_INFINITY,
+  OCTAVES,
+  PAGE_SQUARES,
+  PAGE_SUM,
+  POSITIVE_INFINITY,
+  SQUARE_CHAINS,
+  ZEROS,
+  ZERO_BLOCKS,
+  bump,
+  combine,
+  takeSize,
+} from './state';
+import { summariseBlock } from './summary-scalar';
+
+const BLOCK_BYTES: usize = 4096;
+const INFINITE: i32 = 0x7f800000;
+const NORMAL: i32 = 0x00800000;
+const SIZE: i32 = 0x7fffffff;
+
+// What the pass over the bits of a block found, as float32 bits: largest as signed and as unsigned
+// integers, and the smallest without sign. Positive floats order like signed integers, negative
+// ones like unsigned.
+let largestSigned: i32 = 0;
+let largestUnsigned: u32 = 0;
+let smallestSize: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function reduceBits(signed: v128, unsigned: v128, size: v128): void {
+  signed = i32x4.max_s(signed, v128.shuffle<i64>(signed, signed, 1, 0));
+  unsigned = i32x4.max_u(unsigned, v128.shuffle<i64>(unsigned, unsigned, 1, 0));
+  size = i32x4.min_u(size, v128.shuffle<i64>(size, size, 1, 0));
+  largestSigned = max(i32x4.extract_lane(signed, 0), i32x4.extract_lane(signed, 1));
+  largestUnsigned = max(u32(i32x4.extract_lane(unsigned, 0)), u32(i32x4.extract_lane(unsigned, 1)));
+  smallestSize = min(u32(i32x4.extract_lane(size, 0)), u32(i32x4.extract_lane(size, 1)));
+}
+
+/** OR, AND and extremes of all words, two of eight lane vectors at a time. */
+function scanBits(data: usize, state: usize): void {
+  let signed = i32x4.splat(i32.MIN_VALUE);
+  let unsigned = i32x4.splat(0);
+  let size = i32x4.splat(-1);
+  const sizeMask = i32x4.splat(SIZE);
+  for (let column: usize = 0; column < 128; column += 32) {
+    let or0 = i32x4.splat(0);
+    let or1 = or0;
+    let and0 = i32x4.splat(-1);
+    let and1 = and0;
+    const end = data + column + BLOCK_BYTES;
+    for (let at = data + column; at < end; at += 256) {
+      const a = v128.load(at);
+      const b = v128.load(at, 16);
+      const c = v128.load(at, 128);
+      const d = v128.load(at, 144);
+      or0 = v128.or(or0, v128.or(a, c));
+      or1 = v128.or(or1, v128.or(b, d));
+      and0 = v128.and(and0, v128.and(a, c));
+      and1 = v128.and(and1, v128.and(b, d));
+      signed = i32x4.max_s(signed, i32x4.max_s(i32x4.max_s(a, b), i32x4.max_s(c, d)));
+      unsigned = i32x4.max_u(unsigned, i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d)));
+      size = i32x4.min_u(
+        size,
+        i32x4.min_u(
+          i32x4.min_u(v128.and(a, sizeMask), v128.and(b, sizeMask)),
+          i32x4.min_u(v128.and(c, sizeMask), v128.and(d, sizeMask)),
+        ),
+      );
+    }
+    v128.store(state + column, or0, BLOCK_OR);
+    v128.store(state + column, or1, BLOCK_OR + 16);
+    v128.store(state + column, and0, BLOCK_AND);
+    v128.store(state + column, and1, BLOCK_AND + 16);
+  }
+  reduceBits(signed, unsigned, size);
+}
+
+/** Adds the lanes of a block in which every element counts. */
+function takeLanes(state: usize): void {
+  for (let at = state; at < state + 128; at += 16) {
+    v128.store(at, v128.or(v128.load(at, LANE_OR), v128.load(at, BLOCK_OR)), LANE_OR);
+    v128.store(at, v128.and(v128.load(at, LANE_AND), v128.load(at, BLOCK_AND)), LANE_AND);
+    v128.store(at, i32x4.add(v128.load(at, LANE_COUNT), i32x4.splat(BLOCK / 32)), LANE_COUNT);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function total(counts: v128): u32 {
+  return (
+    i32x4.extract_lane(counts, 0) +
+    i32x4.extract_lane(counts, 1) +
+    i32x4.extract_lane(counts, 2) +
+    i32x4.extract_lane(counts, 3)
+  );
+}
+
+/** The same for a block with elements that do not count, and their numbers. */
+function scanDirtyBits(data: usize, state: usize): void {
+  const none = i32x4.splat(0);
+  let signed = i32x4.splat(i32.MIN_VALUE);
+  let unsigned = none;
+  let size = i32x4.splat(-1);
+  let zeros = none;
+  let small = none;
+  let infinite = none;
+  let positive = none;
+  let nan = none;
+  for (let column: usize = 0; column < 128; column += 16) {
+    const lane = state + column;
+    let or = v128.load(lane, LANE_OR);
+    let and = v128.load(lane, LANE_AND);
+    let count = v128.load(lane, LANE_COUNT);
+    const end = data + column + BLOCK_BYTES;
+    for (let at = data + column; at < end; at += 128) {
+      const bits = v128.load(at);
+      const abs = v128.and(bits, i32x4.splat(SIZE));
+      const isZero = i32x4.eq(abs, none);
+      const finite = i32x4.lt_s(abs, i32x4.splat(INFINITE));
+      const isInfinite = i32x4.eq(abs, i32x4.splat(INFINITE));
+      const counts = v128.andnot(finite, isZero);
+      zeros = i32x4.sub(zeros, isZero);
+      small = i32x4.sub(small, i32x4.lt_s(abs, i32x4.splat(NORMAL)));
+      infinite = i32x4.sub(infinite, isInfinite);
+      positive = i32x4.sub(positive, i32x4.eq(bits, i32x4.splat(INFINITE)));
+      nan = i32x4.sub(nan, i32x4.gt_s(abs, i32x4.splat(INFINITE)));
+      or = v128.or(or, v128.and(bits, counts));
+      and = v128.and(and, v128.or(bits, v128.not(counts)));
+      count = i32x4.sub(count, counts);
+      signed = i32x4.max_s(signed, v128.bitselect(bits, i32x4.splat(i32.MIN_VALUE), finite));
+      unsigned = i32x4.max_u(unsigned, v128.and(bits, finite));
+      size = i32x4.min_u(size, v128.or(abs, v128.not(finite)));
+    }
+    v128.store(lane, or, LANE_OR);
+    v128.store(lane, and, LANE_AND);
+    v128.store(lane, count, LANE_COUNT);
+  }
+  reduceBits(signed, unsigned, size);
+  const zeroCount = total(zeros);
+  const positiveCount = total(positive);
+  bump(state + ZEROS, zeroCount);
+  bump(state + DENORMALS, total(small) - zeroCount);
+  bump(state + POSITIVE_INFINITY, positiveCount);
+  bump(state + NEGATIVE_INFINITY, total(infinite) - positiveCount);
+  bump(state + NAN, total(nan));
+  if (zeroCount == BLOCK) bump(state + ZERO_BLOCKS, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumBlock(data: usize, state: usize, masked: bool): void {
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let q0 = s0;
+  let q1 = s0;
+  let q2 = s0;
+  let q3 = s0;
+  const end = data + BLOCK_BYTES;
+  for (let at = data; at < end; at += 32) {
+    let x: v128;
+    let y: v128;
+    let z: v128;
+    let w: v128;
+    if (masked) {
+      const a = finiteOrZero(v128.load(at));
+      const b = finiteOrZero(v128.load(at, 16));
+      x = f64x2.promote_low_f32x4(a);
+      y = f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 1));
+      z = f64x2.promote_low_f32x4(b);
+      w = f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 1));
+    } else {
+      x = f64x2.promote_low_f32x4(v128.load64_zero(at));
+      y = f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
+      z = f64x2.promote_low_f32x4(v128.load64_zero(at, 16));
+      w = f64x2.promote_low_f32x4(v128.load64_zero(at, 24));
+    }
+    s0 = f64x2.add(s0, x);
+    s1 = f64x2.add(s1, y);
+    s2 = f64x2.add(s2, z);
+    s3 = f64x2.add(s3, w);
+    q0 = f64x2.add(q0, f64x2.mul(x, x));
+    q1 = f64x2.add(q1, f64x2.mul(y, y));
+    q2 = f64x2.add(q2, f64x2.mul(z, z));
+    q3 = f64x2.add(q3, f64x2.mul(w, w));
+  }
+  v128.store(state, s0, CHAINS);
+  v128.store(state, s1, CHAINS + 16);
+  v128.store(state, s2, CHAINS + 32);
+  v128.store(state, s3, CHAINS + 48);
+  v128.store(state, q0, SQUARE_CHAINS);
+  v128.store(state, q1, SQUARE_CHAINS + 16);
+  v128.store(state, q2, SQUARE_CHAINS + 32);
+  v128.store(state, q3, SQUARE_CHAINS + 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function finiteOrZero(bits: v128): v128 {
+  return v128.and(bits, i32x4.lt_s(v128.and(bits, i32x4.splat(SIZE)), i32x4.splat(INFINITE)));
+}
+
+function sumClean(data: usize, state: usize): void {
+  sumBlock(data, state, false);
+}
+
+function sumDirty(data: usize, state: usize): void {
+  sumBlock(data, state, true);
+}
+
+function countOctaves(data: usize, state: usize): void {
+  const table = state + OCTAVES;
+  for (let at = data; at < data + BLOCK_BYTES; at += 16) {
+    bump(table + (usize((load<u16>(at, 2) >> 7) & 255) << 2), 1);
+    bump(table + 1024 + (usize((load<u16>(at, 6) >> 7) & 255) << 2), 1);
+    bump(table + 2048 + (usize((load<u16>(at, 10) >> 7) & 255) << 2), 1);
+    bump(table + 3072 + (usize((load<u16>(at, 14) >> 7) & 255) << 2), 1);
+  }
+}
+
+function findSizes(data: usize, state: usize, first: u32): void {
+  for (let i: u32 = 0; i < BLOCK; i++) {
+    const bits = load<u32>(data + (usize(i) << 2)) & SIZE;
+    if (bits < u32(INFINITE)) takeSize(state, f64(reinterpret<f32>(bits)), first + i);
+  }
+}
+
+function findNonFinite(data: usize, state: usize, first: u32): void {
+  for (let i: u32 = 0; i < BLOCK; i++) {
+    if ((load<u32>(data + (usize(i) << 2)) & SIZE) < u32(INFINITE)) continue;
+    store<i32>(state, first + i, FIRST_NON_FINITE);
+    return;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function asFloat(bits: u32): f64 {
+  return f64(reinterpret<f32>(bits));
+}
+
+/** Extremes from the bits that were found; a block without finite elements has none. */
+function takeExtremes(data: usize, state: usize, first: u32): void {
+  if (smallestSize >= u32(INFINITE)) return;
+  const isAllNegative = largestSigned < 0;
+  const isAllPositive = i32(largestUnsigned) >= 0;
+  const most = isAllNegative ? -asFloat(smallestSize) : asFloat(largestSigned);
+  const least = isAllPositive ? asFloat(smallestSize) : asFloat(largestUnsigned);
+  if (most > load<f64>(state, MOST)) store<f64>(state, most, MOST);
+  if (least < load<f64>(state, LEAST)) store<f64>(state, least, LEAST);
+  if (max(most, -least) > load<f64>(state, MAX2)) findSizes(data, state, first);
+}
+
+/**
+ * Summarises `count` elements of one page from element `first` of the chunk, a block's start.
+ * Octaves are counted in blocks whose index is a multiple of `octaveStride`.
+ */
+export function summariseFloat32(
+  data: usize,
+  count: u32,
+  state: usize,
+  first: u32,
+  octaveStride: u32,
+): void {
+  let sum: f64 = 0;
+  let squares: f64 = 0;
+  let at: u32 = 0;
+  for (; at + BLOCK <= count; at += BLOCK, data += BLOCK_BYTES) {
+    scanBits(data, state);
+    const finite = largestSigned < INFINITE && (largestUnsigned & SIZE) < u32(INFINITE);
+    if (finite && smallestSize >= u32(NORMAL)) {
+      takeLanes(state);
+    } else {
+      scanDirtyBits(data, state);
+      if (!finite && load<i32>(state, FIRST_NON_FINITE) < 0) findNonFinite(data, state, first + at);
+    }
+    if (finite) sumClean(data, state);
+    else sumDirty(data, state);
+    sum += combine(state + CHAINS);
+    squares += combine(state + SQUARE_CHAINS);
+    takeExtremes(data, state, first + at);
+    if (((first + at) / BLOCK) % octaveStride == 0) countOctaves(data, state);
+  }
+  store<f64>(state, sum, PAGE_SUM);
+  store<f64>(state, squares, PAGE_SQUARES);
+  if (at < count)
+    summariseBlock<f32>(
+      data,
+      count - at,
+      state,
+      first + at,
+      ((first + at) / BLOCK) % octaveStride == 0,
+    );
+}

@@ -1,0 +1,104 @@
+/** Flags that several commands share: read once, checked once. */
+import { LaikaError } from '../checkpoint/errors.ts';
+import type { DeclaredOptimizer } from '../scan/options.ts';
+import { type ExitPolicy, failOnChoices } from './exit-code.ts';
+import { type Output, parseOutput } from './output.ts';
+
+/** As commander hands them over. */
+export interface RawFlags {
+  readonly engine?: string;
+  readonly threads?: string;
+  readonly ioLimit?: string;
+  readonly config?: string;
+  readonly stateDir?: string;
+  readonly optimizer?: string;
+  readonly names?: string;
+  readonly lrMax?: string;
+  readonly clipNorm?: string;
+  readonly log?: readonly string[];
+  readonly output?: readonly string[];
+  readonly failOn?: string;
+  readonly exitZero?: boolean;
+  readonly require?: readonly string[];
+  readonly minCoverage?: string;
+  readonly reproducible?: boolean;
+  readonly digest?: boolean;
+}
+
+export function invalid(what: string, where: string, next: string): LaikaError {
+  return new LaikaError({ code: 'arguments-invalid', what, where, next });
+}
+
+/** A finite number of at least 0, or the error that names its flag. */
+export function positive(text: string, flag: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw invalid('not a number of at least 0', `${flag} ${text}`, `for example ${flag} 0.001`);
+}
+
+const optimizerKeys = {
+  kind: 'kind',
+  beta1: 'beta1',
+  beta2: 'beta2',
+  eps: 'eps',
+  weight_decay: 'weightDecay',
+  lr: 'lr',
+} as const;
+
+/** `kind=adamw,beta1=0.9,…` */
+export function parseOptimizer(text: string): DeclaredOptimizer {
+  const declared: Record<string, string | number> = {};
+  for (const part of text.split(',')) {
+    const [key = '', value = ''] = part.split('=', 2);
+    const name = optimizerKeys[key.trim() as keyof typeof optimizerKeys];
+    if (!name || value.trim() === '') {
+      const keys = Object.keys(optimizerKeys).join(', ');
+      throw invalid('not a declaration', `--optimizer ${part}`, `write key=value with ${keys}`);
+    }
+    declared[name] =
+      name === 'kind' ? value.trim().toLowerCase() : positive(value, `--optimizer ${key}=`);
+  }
+  return declared;
+}
+
+/** Flags whose capability is not built yet end here, with one sentence. */
+export function refuseUnbuilt(flags: RawFlags): void {
+  const unbuilt: readonly (readonly [string, unknown])[] = [
+    ['--names', flags.names],
+    ['--io-limit', flags.ioLimit],
+  ];
+  for (const [flag, value] of unbuilt) {
+    if (value === undefined) continue;
+    throw invalid(`${flag} is not built yet`, `${flag} ${String(value)}`, `leave ${flag} out`);
+  }
+  if (flags.threads === undefined) return;
+  const threads = positive(flags.threads, '--threads');
+  if (threads === 1) return;
+  throw invalid(
+    'more than one thread is not built yet',
+    `--threads ${flags.threads}`,
+    'use --threads 1',
+  );
+}
+
+export function outputsOf(flags: RawFlags): Output[] {
+  return (flags.output ?? []).map(parseOutput);
+}
+
+export function exitPolicy(flags: RawFlags): ExitPolicy {
+  const failOn = failOnChoices.find((each) => each === (flags.failOn ?? 'corrupt'));
+  if (!failOn) {
+    throw invalid(
+      'no such threshold',
+      `--fail-on ${flags.failOn}`,
+      `use ${failOnChoices.join(', ')}`,
+    );
+  }
+  return {
+    failOn,
+    exitZero: flags.exitZero === true,
+    require: flags.require ?? [],
+    minCoverage:
+      flags.minCoverage === undefined ? null : positive(flags.minCoverage, '--min-coverage'),
+  };
+}

@@ -1,0 +1,123 @@
+/** From flags to a printed result: what `validate` and `inspect` share. */
+import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
+import { openEngine } from '../engines/choose.ts';
+import type { Engine } from '../engines/engine.ts';
+import { findLogs } from '../logs/find-logs.ts';
+import { readLogs } from '../logs/read-logs.ts';
+import type { ScanOptions } from '../scan/options.ts';
+import { errorDocument } from '../verdict/document.ts';
+import { judge } from '../verdict/judge.ts';
+import type { Result } from '../verdict/result.ts';
+import { applyConfig } from './config.ts';
+import { exitCode, failsOn, unmetDemands } from './exit-code.ts';
+import {
+  exitPolicy,
+  outputsOf,
+  parseOptimizer,
+  positive,
+  type RawFlags,
+  refuseUnbuilt,
+} from './flags.ts';
+import { writeResult } from './output.ts';
+import { showProgress } from './progress.ts';
+import { shellCommand } from './shell-words.ts';
+
+export interface Checked {
+  readonly head: string;
+  readonly base: string | null;
+}
+
+export interface Listing {
+  readonly listTensors: boolean;
+  readonly text?: (result: Result) => string;
+}
+
+/** What the flags tell about the run; the log is found beside the checkpoint where none is named. */
+export async function scanOptions(flags: RawFlags, head: string): Promise<ScanOptions> {
+  const log = flags.log ? await readLogs(flags.log) : (await findLogs(head)).log;
+  return {
+    log,
+    ...(flags.optimizer === undefined ? {} : { optimizer: parseOptimizer(flags.optimizer) }),
+    ...(flags.lrMax === undefined ? {} : { lrMax: positive(flags.lrMax, '--lr-max') }),
+    ...(flags.clipNorm === undefined ? {} : { clipNorm: positive(flags.clipNorm, '--clip-norm') }),
+    ...(flags.digest === true ? { digest: true } : {}),
+  };
+}
+
+/** The command that shows a result again, with what it was told. */
+export function againCommand(checked: Checked, flags: RawFlags): string {
+  const words = ['laika', 'validate', checked.head];
+  if (checked.base !== null) words.push('--base', checked.base);
+  if (flags.optimizer !== undefined) words.push('--optimizer', flags.optimizer);
+  if (flags.lrMax !== undefined) words.push('--lr-max', flags.lrMax);
+  for (const log of flags.log ?? []) words.push('--log', log);
+  return shellCommand(words);
+}
+
+const engineNames = ['auto', 'wasm', 'reference', 'tensorflow', 'cuda'] as const;
+
+/** @throws LaikaError for a name that is none, or an engine that is not here. */
+export function engineOf(flags: RawFlags): Promise<Engine> {
+  const name = engineNames.find((each) => each === (flags.engine ?? 'auto'));
+  if (name) return openEngine(name);
+  throw new LaikaError({
+    code: 'arguments-invalid',
+    what: 'no such engine',
+    where: `--engine ${flags.engine}`,
+    next: `use one of ${engineNames.join(', ')}`,
+  });
+}
+
+async function judged(flags: RawFlags, listing: Listing, checked: Checked): Promise<Result> {
+  const engine = await engineOf(flags);
+  const progress = showProgress(process.stderr);
+  try {
+    const options = { ...(await scanOptions(flags, checked.head)), onBytes: progress.update };
+    const next = againCommand(checked, flags);
+    const { listTensors } = listing;
+    const result = await judge({ ...checked, options, engine, next, listTensors });
+    if (flags.reproducible) return result;
+    const { name, device } = engine;
+    const bytes = result.coverage?.bytes_read ?? 0;
+    return { ...result, engine: { name, device, threads: 1, bytes, seconds: progress.seconds() } };
+  } finally {
+    progress.clear();
+    await engine.close();
+  }
+}
+
+/** Errors about the input become the document's `error`; anything else is our own. */
+async function documentOf(
+  flags: RawFlags,
+  listing: Listing,
+  choose: () => Promise<Checked>,
+): Promise<Result> {
+  try {
+    refuseUnbuilt(flags);
+    return await judged(flags, listing, await choose());
+  } catch (error) {
+    if (isLaikaError(error)) return errorDocument(error.details);
+    throw error;
+  }
+}
+
+/** Judges what `choose` names and prints it; returns the exit code. */
+export async function judgeWithFlags(
+  given: RawFlags,
+  listing: Listing,
+  choose: () => Promise<Checked>,
+): Promise<number> {
+  const flags = applyConfig(given);
+  const policy = exitPolicy(flags);
+  const outputs = outputsOf(flags);
+  const result = await documentOf(flags, listing, choose);
+  // An error is talk, not product, unless a program asked for the document.
+  if (result.error && outputs.every(({ format }) => format === 'text'))
+    throw new LaikaError(result.error);
+  writeResult(result, outputs, {
+    fails: failsOn(policy),
+    ...(listing.text ? { text: listing.text } : {}),
+  });
+  for (const demand of unmetDemands(result, policy)) process.stderr.write(`laika: ${demand}\n`);
+  return exitCode(result, policy);
+}

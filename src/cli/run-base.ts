@@ -1,0 +1,49 @@
+/** A run folder as the thing to validate: its newest checkpoint, and the one to judge it against. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { LaikaError } from '../checkpoint/errors.ts';
+import { type FoundCheckpoint, findCheckpoints, isRunFolder } from '../formats/find-checkpoints.ts';
+import { History } from '../history/history.ts';
+import { databasePath } from '../history/state-folder.ts';
+import { systemClock } from '../watch/system-clock.ts';
+import type { Checked } from './judge-with-flags.ts';
+import { stateFolder } from './state-folder.ts';
+
+/** The last checkpoint of this run that a watcher trusted and that is still the same file. */
+function lastTrusted(run: string, state: string, there: readonly FoundCheckpoint[]): string | null {
+  if (!existsSync(databasePath(state))) return null;
+  const history = History.open(state, { clock: systemClock, readOnly: true });
+  try {
+    const paths = new Map(there.map(({ identity, path }) => [identity, path]));
+    const rows = history.trusted(resolve(run), { before: null, limit: 64 });
+    const row = rows.find(({ identity }) => paths.has(identity));
+    return row ? (paths.get(row.identity) ?? null) : null;
+  } finally {
+    history.close();
+  }
+}
+
+/**
+ * Null where `path` is no run folder. Without a watcher's history the checkpoint before the newest is
+ * the base: it is checked against its own checksums like any other.
+ * @throws LaikaError `no-checkpoints` when none is complete.
+ */
+export async function chooseBase(
+  path: string,
+  stateDir: string | undefined,
+): Promise<Checked | null> {
+  if (!(await isRunFolder(path))) return null;
+  const complete = (await findCheckpoints(path)).filter((each) => each.complete);
+  const head = complete.at(-1);
+  if (!head) {
+    throw new LaikaError({
+      code: 'no-checkpoints',
+      what: 'no complete checkpoint in this folder',
+      where: path,
+      next: 'name one checkpoint, or wait until the trainer has written one',
+    });
+  }
+  const earlier = complete.slice(0, -1);
+  const trusted = lastTrusted(path, stateFolder(stateDir), earlier);
+  return { head: head.path, base: trusted ?? earlier.at(-1)?.path ?? null };
+}

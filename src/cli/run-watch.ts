@@ -1,0 +1,53 @@
+/** `laika watch` from its flags: hands the watcher what finds checkpoints and what judges them. */
+import { findCheckpoints } from '../formats/find-checkpoints.ts';
+import { judge } from '../verdict/judge.ts';
+import type { JudgeRequest } from '../watch/candidate.ts';
+import { applyConfig } from './config.ts';
+import { exitPolicy, invalid, positive, type RawFlags, refuseUnbuilt } from './flags.ts';
+import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
+import { stateFolder } from './state-folder.ts';
+import { watchCommand } from './watch.ts';
+
+export interface WatchFlags extends RawFlags {
+  readonly interval?: string;
+  readonly once?: boolean;
+  readonly listen?: string;
+  readonly socket?: string;
+}
+
+function outputOf(flags: WatchFlags): 'text' | 'ndjson' {
+  const [output = 'text', ...more] = flags.output ?? [];
+  if ((output === 'text' || output === 'ndjson') && more.length === 0) return output;
+  throw invalid('watch prints text or ndjson', `--output ${output}`, 'use --output ndjson');
+}
+
+/** Runs until a signal, or once; returns the exit code. */
+export async function runWatch(runs: readonly string[], given: WatchFlags): Promise<number> {
+  const flags: WatchFlags = applyConfig(given);
+  refuseUnbuilt(flags);
+  const output = outputOf(flags);
+  const policy = exitPolicy(flags);
+  const engine = await engineOf(flags);
+  try {
+    return await watchCommand({
+      runs,
+      intervalSeconds: positive(flags.interval ?? '5', '--interval'),
+      once: flags.once === true,
+      ...(flags.listen === undefined ? {} : { listen: flags.listen }),
+      ...(flags.socket === undefined ? {} : { socket: flags.socket }),
+      stateDir: stateFolder(flags.stateDir),
+      policy,
+      output,
+      discover: findCheckpoints,
+      judge: async ({ path, base, signal }: JudgeRequest) => {
+        const options = { ...(await scanOptions(flags, path)), signal };
+        const next = againCommand({ head: path, base }, flags);
+        return judge({ head: path, base, options, engine, next });
+      },
+      stdout: (text) => process.stdout.write(text),
+      stderr: (text) => process.stderr.write(text),
+    });
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,16 @@
+/** `laika validate`: one checkpoint, a pair, or the newest of a run against the last trusted one. */
+import type { RawFlags } from './flags.ts';
+import { judgeWithFlags } from './judge-with-flags.ts';
+import { chooseBase } from './run-base.ts';
+
+export interface ValidateFlags extends RawFlags {
+  readonly base?: string;
+}
+
+/** Prints the result in every form that was asked for; returns the exit code. */
+export async function validateCommand(path: string, flags: ValidateFlags): Promise<number> {
+  return judgeWithFlags(flags, { listTensors: false }, async () => {
+    if (flags.base !== undefined) return { head: path, base: flags.base };
+    return (await chooseBase(path, flags.stateDir)) ?? { head: path, base: null };
+  });
+}

@@ -1,0 +1,77 @@
+/** What an engine is asked to do, and what it returns. It owns how bytes reach it; it never decides. */
+import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
+import type { Tensor } from '../checkpoint/tensor.ts';
+import type { BoundLaw, Operand } from '../laws/law.ts';
+import type { CopyRecord } from '../records/copy-record.ts';
+import type { LawRecord } from '../records/law-record.ts';
+import type { SummaryRecord } from '../records/summary.ts';
+import type { Source } from '../sources/source.ts';
+
+/** A tensor of the head or of the base, in the part that it plays in a sweep. */
+export interface Stream {
+  readonly tensor: Tensor;
+  readonly origin: 'base' | 'head';
+}
+
+/** `equal`: same dtype, same bits. `rounded`: `right` (bf16 or f16) is `left` (f32) rounded to nearest even. */
+export interface CopyPlan {
+  readonly relation: 'equal' | 'rounded';
+  readonly left: Operand;
+  readonly right: Operand;
+}
+
+/**
+ * Tensors of one shape that are read side by side, once, and everything that is computed from them
+ * while they are in cache. Streams may differ in dtype; they agree in the number of elements.
+ */
+export interface Sweep {
+  readonly elements: number;
+  readonly streams: Partial<Readonly<Record<Operand, Stream>>>;
+  /** Streams to summarise. */
+  readonly summaries: readonly Operand[];
+  readonly laws: readonly BoundLaw[];
+  readonly copies: readonly CopyPlan[];
+  /** Streams whose logical bytes are hashed as well (SHA-256, hexadecimal). */
+  readonly sha256: readonly Operand[];
+}
+
+export interface SweepResult {
+  readonly summaries: Partial<Record<Operand, SummaryRecord>>;
+  /** In the order of `Sweep.laws`. */
+  readonly laws: readonly LawRecord[];
+  /** In the order of `Sweep.copies`. */
+  readonly copies: readonly CopyRecord[];
+  readonly sha256: Partial<Record<Operand, string>>;
+  /** CRC-32 of stored checksums that this sweep read in whole anyway, by `checksumKey`. */
+  readonly crc32: ReadonlyMap<string, number>;
+  /** Bytes read from files. */
+  readonly bytesRead: number;
+}
+
+/** Head and base may hold files of one name: the key tells them apart. */
+export function checksumKey(
+  origin: 'base' | 'head',
+  stored: { file: string; offset: number },
+): string {
+  return `${origin}\0${stored.file}\0${stored.offset}`;
+}
+
+export interface EngineContext {
+  readonly sources: { readonly head: Source; readonly base: Source | null };
+  /** Checksums to compute in passing where a stream covers exactly their bytes. */
+  readonly checksums: {
+    readonly head: readonly StoredChecksum[];
+    readonly base: readonly StoredChecksum[];
+  };
+  readonly signal?: AbortSignal;
+  /** Bytes read so far, for progress. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+export interface Engine {
+  readonly name: 'reference' | 'wasm' | 'tensorflow' | 'cuda';
+  /** For people: `2 threads, SIMD`. */
+  readonly device: string;
+  run(sweep: Sweep, context: EngineContext): Promise<SweepResult>;
+  close(): Promise<void>;
+}

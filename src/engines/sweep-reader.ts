@@ -1,0 +1,153 @@
+/**
+ * Reads the streams of a sweep side by side, and what comes free with reading: checksums, hashes,
+ * progress.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { dtypeBits } from '../checkpoint/dtype.ts';
+import type { Operand } from '../laws/law.ts';
+import { chunkElements } from '../records/grid.ts';
+import type { Source } from '../sources/source.ts';
+import { readTensorBytes } from '../sources/tensor-bytes.ts';
+import { coveredChecksum } from './covered-checksum.ts';
+import { checksumKey, type EngineContext, type Stream, type Sweep } from './engine.ts';
+import type { Pacer } from './pacer.ts';
+
+/** Consecutive elements whose bytes are in the buffers of all streams. */
+export interface Chunk {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What an engine gives a reader. */
+export interface ReaderHost {
+  readonly pacer: Pacer;
+  /** Room for `bytes` bytes of one stream that only this sweep uses. */
+  allocate(operand: Operand, bytes: number): Uint8Array;
+}
+
+interface Reading {
+  readonly operand: Operand;
+  readonly stream: Stream;
+  readonly source: Source;
+  /** Room for one chunk. */
+  readonly buffer: Uint8Array;
+  readonly checksum: { readonly key: string; value: number } | null;
+  readonly hash: Hash | null;
+}
+
+export class SweepReader {
+  readonly #sweep: Sweep;
+  readonly #context: EngineContext;
+  readonly #pacer: Pacer;
+  readonly #readings: readonly Reading[];
+  #first = 0;
+  #bytesRead = 0;
+
+  constructor(sweep: Sweep, context: EngineContext, host: ReaderHost) {
+    this.#sweep = sweep;
+    this.#context = context;
+    this.#pacer = host.pacer;
+    const streams = Object.entries(sweep.streams) as [Operand, Stream][];
+    this.#readings = streams.map(([operand, stream]) => ({
+      operand,
+      stream,
+      source: sourceOf(stream, context),
+      buffer: host.allocate(operand, bytesOf(stream, Math.min(sweep.elements, chunkElements))),
+      checksum: checksumOf(stream, context),
+      hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
+    }));
+  }
+
+  /**
+   * Reads the next chunk of every stream; null after the last.
+   * @throws what `signal` was aborted with, and LaikaError as `Source.read`.
+   */
+  async next(): Promise<Chunk | null> {
+    const chunk = this.#chunkAt(this.#first);
+    if (!chunk) return null;
+    await this.#read(this.#readings, chunk);
+    for (const { stream, buffer, checksum, hash } of this.#readings) {
+      const bytes = buffer.subarray(0, bytesOf(stream, chunk.count));
+      if (checksum) checksum.value = crc32(bytes, checksum.value);
+      hash?.update(bytes);
+    }
+    this.#first += chunk.count;
+    return chunk;
+  }
+
+  /**
+   * Chunks of one stream from its start, after `next` has returned null. One that is still there is
+   * not read again.
+   */
+  async *again(operand: Operand): AsyncGenerator<Chunk> {
+    const reading = this.#readings.find((each) => each.operand === operand) as Reading;
+    let chunk = this.#chunkAt(0);
+    while (chunk) {
+      if (this.#sweep.elements > chunkElements) await this.#read([reading], chunk);
+      yield chunk;
+      chunk = this.#chunkAt(chunk.first + chunk.count);
+    }
+  }
+
+  /** Bytes read from files so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Hexadecimal SHA-256 of the streams that asked for it; once, after the last chunk. */
+  sha256(): Partial<Record<Operand, string>> {
+    const found: Partial<Record<Operand, string>> = {};
+    for (const { operand, hash } of this.#readings) if (hash) found[operand] = hash.digest('hex');
+    return found;
+  }
+
+  /** CRC-32 of the stored checksums that were covered in whole, by `checksumKey`. */
+  crc32(): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const { checksum } of this.#readings)
+      if (checksum) found.set(checksum.key, checksum.value);
+    return found;
+  }
+
+  #chunkAt(first: number): Chunk | null {
+    const count = Math.min(chunkElements, this.#sweep.elements - first);
+    return count > 0 ? { first, count } : null;
+  }
+
+  async #read(readings: readonly Reading[], chunk: Chunk): Promise<void> {
+    this.#context.signal?.throwIfAborted();
+    const reads = readings.map(({ source, stream, buffer }) =>
+      readTensorBytes(source, stream.tensor, {
+        ...chunk,
+        into: buffer.subarray(0, bytesOf(stream, chunk.count)),
+      }),
+    );
+    // All must have ended before an error leaves: a late read would write into the next sweep's
+    // buffers.
+    const ends = await Promise.allSettled(reads);
+    for (const end of ends) {
+      if (end.status === 'rejected') throw end.reason;
+      this.#bytesRead += end.value;
+    }
+    this.#context.onBytes?.(this.#bytesRead);
+    let bytes = 0;
+    for (const { stream } of readings) bytes += bytesOf(stream, chunk.count);
+    await this.#pacer.pause(bytes);
+  }
+}
+
+function bytesOf({ tensor }: Stream, elements: number): number {
+  return Math.ceil((dtypeBits[tensor.dtype] * elements) / 8);
+}
+
+function sourceOf({ origin }: Stream, { sources }: EngineContext): Source {
+  const source = origin === 'head' ? sources.head : sources.base;
+  if (!source) throw new Error('a sweep reads a base that the context does not have');
+  return source;
+}
+
+function checksumOf({ tensor, origin }: Stream, context: EngineContext): Reading['checksum'] {
+  const stored = coveredChecksum(tensor, context.checksums[origin]);
+  return stored ? { key: checksumKey(origin, stored), value: 0 } : null;
+}

@@ -1,0 +1,124 @@
+/** The WebAssembly kernels: what they export, and how they are loaded with their memory. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LaikaError } from '../../checkpoint/errors.ts';
+import { packageRoot } from '../../package.ts';
+import { memoryPages } from './layout.ts';
+
+/** data, count, state, first element of the chunk. */
+type Scan = (data: number, count: number, state: number, first: number) => void;
+type Summarise = (
+  ...args: [data: number, count: number, state: number, first: number, octaveStride: number]
+) => void;
+type Squares = (
+  ...args: [data: number, count: number, state: number, scale: number, centre: number]
+) => void;
+type Compare = (
+  ...args: [left: number, right: number, count: number, zeroMask: number, record: number]
+) => void;
+type CompareRounded = (left: number, right: number, count: number, record: number) => void;
+/** Returns 1 where every element is finite. */
+type Widen = (data: number, count: number, column: number) => number;
+/** count, constants, skip, ratios, then the columns of the law's operands. */
+type JudgeElements = (...args: number[]) => void;
+/**
+ * count, constants, skip, record, first element of the chunk, the subject's words, then columns.
+ */
+type JudgeLines = (...args: number[]) => void;
+
+export interface Kernels {
+  readonly digest: (data: number, bytes: number, out: number) => void;
+  readonly summariseFloat32: Summarise;
+  readonly summariseFloat64: Summarise;
+  readonly summariseInt32: Summarise;
+  readonly summariseUint32: Summarise;
+  readonly summariseInt64: Summarise;
+  readonly summariseUint64: Summarise;
+  readonly summariseComplex32: Scan;
+  readonly summariseComplex64: Scan;
+  readonly summariseComplex128: Scan;
+  readonly scanBfloat16: Scan;
+  readonly scanFloat16: Scan;
+  readonly scanInt16: Scan;
+  readonly scanUint16: Scan;
+  readonly countHalf: (data: number, count: number, counters: number) => void;
+  readonly takeCounts: (counters: number, codes: number, counts: number) => number;
+  readonly countBytes: (data: number, count: number, counters: number) => void;
+  readonly addTables: (counters: number, totals: number) => void;
+  readonly zeroBlocks: (data: number, count: number, mask: number) => number;
+  readonly unpackNibbles: (data: number, count: number, out: number) => void;
+  readonly squaresFloat32: Squares;
+  readonly squaresFloat64: Squares;
+  readonly squaresInt32: Squares;
+  readonly squaresUint32: Squares;
+  readonly squaresInt64: Squares;
+  readonly squaresUint64: Squares;
+  readonly compare8: Compare;
+  readonly compare16: Compare;
+  readonly compare32: Compare;
+  readonly compare64: Compare;
+  readonly compare128: Compare;
+  readonly compareBfloat16: CompareRounded;
+  readonly compareFloat16: CompareRounded;
+  readonly widenFloat32: Widen;
+  readonly widenFloat64: Widen;
+  readonly widenBfloat16: Widen;
+  readonly widenFloat16: Widen;
+  readonly markNonFinite: (column: number, count: number, skip: number, isFirst: number) => void;
+  /** Returns the element that became the worst so far, or −1. */
+  readonly tally: (ratios: number, count: number, record: number) => number;
+  readonly boundedUpdate: JudgeElements;
+  readonly cappedUpdate: JudgeElements;
+  readonly maximumDominates: JudgeElements;
+  readonly momentBound: JudgeElements;
+  readonly momentIncrement: JudgeElements;
+  readonly replayMoments: JudgeElements;
+  readonly replayWeights: JudgeElements;
+  readonly secondMomentDecay: JudgeElements;
+  readonly noBlankLines: JudgeLines;
+  readonly stateProgress: JudgeLines;
+}
+
+/** The part of the global that is used: Node's types do not declare it. */
+interface WebAssemblyApi {
+  readonly Memory: new (size: {
+    readonly initial: number;
+    readonly maximum: number;
+  }) => { readonly buffer: ArrayBuffer };
+  instantiate(
+    bytes: Uint8Array,
+    imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  ): Promise<{ readonly instance: { readonly exports: unknown } }>;
+}
+
+/** Where the built kernels lie, next to what they were built from. */
+export const artefactPath = join(packageRoot, 'kernels', 'wasm', 'laika.wasm');
+
+export interface LoadedKernels {
+  readonly kernels: Kernels;
+  readonly buffer: ArrayBuffer;
+}
+
+/**
+ * Compiles the kernels and gives them a memory of their own.
+ * @throws LaikaError `engine-unavailable` where the artefact is missing or this Node cannot run it.
+ */
+export async function loadKernels(): Promise<LoadedKernels> {
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
+  try {
+    const bytes = await readFile(artefactPath);
+    const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
+    const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+    return { kernels: instance.exports as Kernels, buffer: memory.buffer };
+  } catch (cause) {
+    throw new LaikaError(
+      {
+        code: 'engine-unavailable',
+        what: 'The WebAssembly kernels cannot be loaded',
+        where: artefactPath,
+        next: 'reinstall the package, or use --engine reference',
+      },
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,216 @@
+/** A folder of checkpoints as a run: what is in it, oldest first. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
+import { openLocalSource } from '../sources/local.ts';
+import type { Source, SourceFile } from '../sources/source.ts';
+import type { Format, Sighting } from './format.ts';
+import { isEmptyCheckpoint, recognise } from './recognise.ts';
+import { parseShardName } from './shard-names.ts';
+import { sight } from './sighting.ts';
+import { stepInName } from './step-in-name.ts';
+
+export interface FoundCheckpoint {
+  /** The run folder as the user gave it, and the name. */
+  readonly path: string;
+  /** For order: the step inside, or the number in the name. */
+  readonly stepHint: number | null;
+  /** The layout's completion rule holds. A file that passes a limit is complete: waiting helps nobody. */
+  readonly complete: boolean;
+  /** Changes when any of its files does. */
+  readonly identity: string;
+}
+
+const entriesMost = 100_000;
+
+/** Names that writers use until a checkpoint is whole; hidden names too. */
+const temporary =
+  /^\.|^tmp-checkpoint-|\.tmp[^.]*$|\.(part|partial|incomplete|lock)$|-unfinished$|\.orbax-checkpoint-tmp/;
+
+/**
+ * Checkpoints that lie directly in a folder, by step, else by the time of their last write.
+ * A candidate that cannot be read is left out, or listed as not complete; it stops nothing.
+ * @throws LaikaError `path-missing`, `path-unreadable`, `limit-exceeded` (more than 100,000 entries).
+ */
+export async function findCheckpoints(runFolder: string): Promise<readonly FoundCheckpoint[]> {
+  const found: Dated[] = [];
+  for (const [name, files] of await candidatesOf(runFolder)) {
+    const checkpoint = await examine({ path: join(runFolder, name), name, files });
+    if (checkpoint) found.push(checkpoint);
+  }
+  return inOrder(withoutLinks(found)).map(({ path, stepHint, complete, identity }) => {
+    return { path, stepHint, complete, identity };
+  });
+}
+
+/**
+ * True for a folder of checkpoints. One that holds weights beside folders of checkpoints, as a
+ * trainer's output folder does at the end, is a run.
+ * @throws LaikaError as `findCheckpoints`.
+ */
+export async function isRunFolder(path: string): Promise<boolean> {
+  const source = await openLocalSource(path);
+  try {
+    if (source.isFile) return false;
+    const sighting = await sight(source);
+    const itself = recognise(sighting);
+    if (itself?.recognise(sighting) === 'certain') return false;
+    for (const [name, files] of await candidatesOf(path)) {
+      if (itself && !files) continue;
+      if (await isCheckpoint(join(path, name), files)) return true;
+    }
+    return false;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Files by name with null, folders by name with the files directly in them. */
+async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[] | null>> {
+  const source = await openLocalSource(runFolder);
+  const candidates = new Map<string, SourceFile[] | null>();
+  if (source.isFile) return candidates;
+  const files = await source.list(1);
+  if (files.length > entriesMost) {
+    throw new LaikaError({
+      code: 'limit-exceeded',
+      what: `The folder holds more than ${entriesMost} files`,
+      where: runFolder,
+      next: 'name the folder that holds the checkpoints and nothing else',
+    });
+  }
+  for (const file of files) {
+    const slash = file.name.indexOf('/');
+    const name = slash < 0 ? file.name : file.name.slice(0, slash);
+    if (temporary.test(name)) continue;
+    if (slash < 0) {
+      // Shards are parts of a checkpoint, each of them opens as a file of its own.
+      if (!parseShardName(name)) candidates.set(name, null);
+      continue;
+    }
+    const inside = candidates.get(name) ?? [];
+    inside.push({ ...file, name: file.name.slice(slash + 1) });
+    candidates.set(name, inside);
+  }
+  return candidates;
+}
+
+interface Dated extends FoundCheckpoint {
+  readonly name: string;
+  readonly modifiedMs: number;
+}
+
+/** Opens a candidate, or says that it cannot be opened at all. */
+async function openCandidate(path: string): Promise<Source | null> {
+  try {
+    return await openLocalSource(path);
+  } catch (error) {
+    if (isLaikaError(error)) return null;
+    throw error;
+  }
+}
+
+/** A folder is looked at through the files that are known already; a file through its head. */
+async function firstSight(source: Source, files: readonly SourceFile[] | null): Promise<Sighting> {
+  return files ? { source, files, head: new Uint8Array(0) } : sight(source);
+}
+
+async function isCheckpoint(path: string, files: readonly SourceFile[] | null): Promise<boolean> {
+  const source = await openCandidate(path);
+  if (!source) return false;
+  try {
+    const sighting = await firstSight(source, files);
+    return isEmptyCheckpoint(sighting) || recognise(sighting) !== null;
+  } catch (error) {
+    if (isLaikaError(error)) return false;
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+interface Candidate {
+  readonly path: string;
+  readonly name: string;
+  readonly files: readonly SourceFile[] | null;
+}
+
+async function examine({ path, name, files }: Candidate): Promise<Dated | null> {
+  const source = await openCandidate(path);
+  if (!source) return null;
+  try {
+    const first = await firstSight(source, files);
+    const format = recognise(first);
+    if (!format && !isEmptyCheckpoint(first)) return null;
+    const sighting = files ? await sight(source) : first;
+    const modifiedMs = sighting.files.reduce(
+      (most, file) => Math.max(most, file.modifiedMs ?? 0),
+      0,
+    );
+    const { complete, step } = await judge(format, sighting);
+    const identity = identityOf(sighting);
+    return { path, name, modifiedMs, identity, complete, stepHint: step ?? stepInName(name) };
+  } catch (error) {
+    // It vanished or changed between two looks, or may not be read.
+    if (isLaikaError(error)) return null;
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+async function judge(
+  format: Format | null,
+  sighting: Sighting,
+): Promise<{ complete: boolean; step: number | null }> {
+  if (!format || isEmptyCheckpoint(sighting)) return { complete: false, step: null };
+  try {
+    const complete = await format.complete(sighting);
+    return { complete, step: (await format.step?.(sighting)) ?? null };
+  } catch (error) {
+    if (isLaikaError(error)) return { complete: error.code === 'limit-exceeded', step: null };
+    throw error;
+  }
+}
+
+function identityOf({ source, files }: Sighting): string {
+  const [only] = files;
+  if (source.isFile && only) return only.identity;
+  const hash = createHash('sha256');
+  for (const { name, identity } of files) hash.update(`${name}\0${identity}\0`);
+  return hash.digest('hex');
+}
+
+/** `latest` as a link shows the same files again: the name with a number stays. */
+function withoutLinks(found: readonly Dated[]): Dated[] {
+  const byIdentity = new Map<string, Dated>();
+  for (const checkpoint of found) {
+    const other = byIdentity.get(checkpoint.identity);
+    const isBetter =
+      other && stepInName(other.name) === null && stepInName(checkpoint.name) !== null;
+    if (!other || isBetter) byIdentity.set(checkpoint.identity, checkpoint);
+  }
+  return [...byIdentity.values()];
+}
+
+/** By step; one without a step comes after the last that was written before it. */
+function inOrder(found: readonly Dated[]): Dated[] {
+  const byTime = (a: Dated, b: Dated) => a.modifiedMs - b.modifiedMs || (a.name < b.name ? -1 : 1);
+  const counted = found.filter(({ stepHint }) => stepHint !== null);
+  counted.sort((a, b) => (a.stepHint ?? 0) - (b.stepHint ?? 0) || byTime(a, b));
+  // Earliest write from here on: the last place that an older one may take grows with time.
+  const earliest = counted.map((checkpoint) => checkpoint.modifiedMs);
+  for (let i = earliest.length - 2; i >= 0; i--) {
+    earliest[i] = Math.min(earliest[i] as number, earliest[i + 1] as number);
+  }
+  const uncounted = found.filter(({ stepHint }) => stepHint === null).sort(byTime);
+  const ordered: Dated[] = [];
+  let place = 0;
+  for (const checkpoint of uncounted) {
+    while (place < counted.length && (earliest[place] as number) <= checkpoint.modifiedMs) {
+      ordered.push(counted[place++] as Dated);
+    }
+    ordered.push(checkpoint);
+  }
+  return [...ordered, ...counted.slice(place)];
+}

@@ -1,0 +1,32 @@
+/** Layouts that Laika knows by sight and does not read: a clear word is better than "no checkpoint". */
+import type { SourceFile } from '../sources/source.ts';
+
+interface Fingerprint {
+  readonly pattern: RegExp;
+  readonly what: string;
+}
+
+/** Most specific first. */
+const fingerprints: readonly Fingerprint[] = [
+  { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
+  { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
+  {
+    pattern: /(^|\/)(\.metadata|__\d+\.metadata)$|\.distcp$/,
+    what: 'a torch distributed checkpoint',
+  },
+  { pattern: /_(model|optim)_states\.pt$/, what: 'a DeepSpeed checkpoint' },
+  { pattern: /^zero\/.*\/fp32\.pt$/, what: 'a DeepSpeed universal checkpoint' },
+  { pattern: /(^|\/)model_optim_rng\.pt$/, what: 'a Megatron checkpoint' },
+  {
+    pattern: /(^|\/)(_CHECKPOINT_METADATA|_METADATA|manifest\.ocdbt)$/,
+    what: 'an Orbax checkpoint',
+  },
+  { pattern: /\.data-\d{5}-of-\d{5}$/, what: 'a TensorFlow checkpoint' },
+  { pattern: /(^|\/)(zarr\.json|\.zarray)$/, what: 'zarr arrays' },
+];
+
+/** For people, with its article; null where nothing is recognised. */
+export function folderKindOf(files: readonly SourceFile[]): string | null {
+  const found = fingerprints.find(({ pattern }) => files.some(({ name }) => pattern.test(name)));
+  return found?.what ?? null;
+}

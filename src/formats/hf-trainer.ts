@@ -1,0 +1,175 @@
+/**
+ * A checkpoint folder of the Hugging Face Trainer: weights, optimizer, scheduler, and a state that
+ * is written last.
+ */
+import type { Checkpoint, FileState, StoredChecksum } from '../checkpoint/checkpoint.ts';
+import type { Tensor } from '../checkpoint/tensor.ts';
+import type { Source, SourceFile } from '../sources/source.ts';
+import type { Format, Sighting } from './format.ts';
+import { readTrainerStep, trainerStateName } from './hf-trainer-state.ts';
+import { readTrainerWeights, weightFilesOf } from './hf-trainer-weights.ts';
+import type { ModelTensors } from './optimizer-state/raw-optimizer.ts';
+import { ProblemList } from './problem-list.ts';
+import { readContents, type TorchContents } from './torch-zip/contents.ts';
+import { readTorchFile, type TorchFile } from './torch-zip/torch-file.ts';
+import { holdsScheduler } from './torch-zip/trainer-state.ts';
+
+export const hfTrainer: Format = {
+  id: 'hf-trainer',
+  title: 'Hugging Face Trainer: a folder checkpoint-STEP',
+  recognise,
+  complete,
+  open,
+  step: async ({ source, files }) => (await readTrainerStep(source, topOf(files))).step,
+};
+
+const optimizerNames = ['optimizer.pt', 'optimizer.bin'];
+const companionName = /^(scheduler\.pt|scaler\.pt|training_args\.bin|rng_state(_[0-9]+)?\.pth)$/;
+
+/** Files in the folder itself: what lies deeper belongs to somebody else. */
+function topOf(files: readonly SourceFile[]): readonly SourceFile[] {
+  return files.filter(({ name }) => !name.includes('/'));
+}
+
+function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
+  if (source.isFile) return 'no';
+  const names = new Set(files.map(({ name }) => name));
+  const isUnfinished =
+    names.has('training_args.bin') && optimizerNames.some((name) => names.has(name));
+  if (!names.has(trainerStateName) && !isUnfinished) return 'no';
+  // At the end of a run the Trainer's output folder has a state of its own beside the checkpoints.
+  const isRun = files.some(({ name }) => /^checkpoint-[0-9]+\/trainer_state\.json$/.test(name));
+  return isRun ? 'named' : 'certain';
+}
+
+/** The state is written last and parses only when it is whole. */
+async function complete({ source, files }: Sighting): Promise<boolean> {
+  const top = topOf(files);
+  const { isWhole } = await readTrainerStep(source, top);
+  return isWhole && (weightFilesOf(top).length > 0 || holdsOtherLayout(files));
+}
+
+/** Weights that DeepSpeed or FSDP wrote into folders of their own. */
+function holdsOtherLayout(files: readonly SourceFile[]): boolean {
+  return files.some(({ name }) => /^(global_step[0-9]+|pytorch_model_fsdp_[0-9]+)\//.test(name));
+}
+
+async function open({ source, files }: Sighting): Promise<Checkpoint> {
+  return new FolderReader(source, files).read();
+}
+
+function stateOf({ name, sizeBytes, identity }: SourceFile): FileState {
+  return { name, sizeBytes, identity };
+}
+
+class FolderReader {
+  readonly #source: Source;
+  readonly #all: readonly SourceFile[];
+  readonly #top: readonly SourceFile[];
+  readonly #read: SourceFile[] = [];
+  readonly #tensors: Tensor[] = [];
+  readonly #tied: (readonly [string, string])[] = [];
+  readonly #checksums: StoredChecksum[] = [];
+  readonly #problems = new ProblemList();
+  #isWhole = true;
+  #hasScheduler = false;
+
+  constructor(source: Source, files: readonly SourceFile[]) {
+    this.#source = source;
+    this.#all = files;
+    this.#top = topOf(files);
+  }
+
+  async read(): Promise<Checkpoint> {
+    const state = await readTrainerStep(this.#source, this.#top);
+    this.#problems.addAll(state.problems);
+    this.#read.push(...this.#top.filter(({ name }) => name === trainerStateName));
+    this.#isWhole = state.isWhole;
+    const models = await this.#weights();
+    const contents = await this.#optimizer(models);
+    await this.#companions();
+    this.#compareSteps(state.step, contents?.step ?? null);
+    return {
+      path: this.#source.path,
+      layout: 'hf-trainer',
+      step: state.step,
+      complete: this.#isWhole,
+      files: this.#read.map(stateOf),
+      tensors: this.#tensors,
+      optimizers: contents?.optimizers ?? [],
+      frozen: contents?.frozen ?? [],
+      tied: this.#tied,
+      hasScheduler: this.#hasScheduler,
+      checksums: this.#checksums,
+      problems: this.#problems.toArray(),
+    };
+  }
+
+  async #weights(): Promise<readonly ModelTensors[]> {
+    const weights = await readTrainerWeights(this.#source, this.#top);
+    this.#read.push(...weights.files);
+    this.#problems.addAll(weights.problems);
+    this.#checksums.push(...weights.checksums);
+    this.#tied.push(...weights.tied);
+    for (const { tensors } of weights.models) this.#tensors.push(...tensors.values());
+    if (weights.files.length === 0) this.#missingWeights();
+    this.#isWhole = this.#isWhole && weights.isWhole;
+    return weights.models;
+  }
+
+  #missingWeights(): void {
+    if (holdsOtherLayout(this.#all)) {
+      const message = 'the weights lie in folders of DeepSpeed or FSDP, which were not read';
+      this.#problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
+      return;
+    }
+    this.#isWhole = false;
+    const message = 'the weights are missing: there is neither this file nor another of its kind';
+    const file = 'model.safetensors';
+    this.#problems.add({ rule: 'shard-missing', kind: 'damage', file, message });
+  }
+
+  async #optimizer(models: readonly ModelTensors[]): Promise<TorchContents | null> {
+    const file = this.#top.find(({ name }) => optimizerNames.includes(name));
+    const torch = file && (await this.#torch(file));
+    if (!file || !torch) return null;
+    this.#tensors.push(...torch.tensors);
+    this.#tied.push(...torch.tied);
+    const contents = await readContents({ source: this.#source, file }, torch, models);
+    this.#problems.addAll(contents.problems);
+    this.#hasScheduler ||= contents.hasScheduler;
+    return contents;
+  }
+
+  /**
+   * Files that hold no tensors of the model: read for their checksums, and for what they ask of a
+   * loader.
+   */
+  async #companions(): Promise<void> {
+    for (const file of this.#top.filter(({ name }) => companionName.test(name))) {
+      const torch = await this.#torch(file);
+      if (torch) this.#hasScheduler ||= holdsScheduler(torch.containers);
+    }
+  }
+
+  async #torch(file: SourceFile): Promise<TorchFile | null> {
+    this.#read.push(file);
+    const torch = await readTorchFile(this.#source, file.name, file.sizeBytes);
+    this.#problems.addAll(torch.problems);
+    if (torch.isForeign) {
+      const message = 'it is a zip archive without the data.pkl that torch.save writes';
+      this.#problems.add({ rule: 'header-invalid', kind: 'damage', file: file.name, message });
+      return null;
+    }
+    this.#checksums.push(...torch.checksums);
+    this.#isWhole = this.#isWhole && torch.isWhole;
+    return torch;
+  }
+
+  /** A loss scaler skips steps that the trainer counts, so this is worth a word and no more. */
+  #compareSteps(trainer: number | null, optimizer: number | null): void {
+    if (trainer === null || optimizer === null || trainer === optimizer) return;
+    const message = `the trainer counts ${trainer} steps, the optimizer ${optimizer}`;
+    this.#problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
+  }
+}

@@ -1,0 +1,106 @@
+/** From a path to a checkpoint: recognised by content first, then by name, then refused with a reason. */
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { LaikaError } from '../checkpoint/errors.ts';
+import { openLocalSource } from '../sources/local.ts';
+import type { Source } from '../sources/source.ts';
+import { contentKindOf } from './content-kind.ts';
+import { findCheckpoints } from './find-checkpoints.ts';
+import { folderKindOf } from './folder-kind.ts';
+import type { Sighting } from './format.ts';
+import { isEmptyCheckpoint, recognise } from './recognise.ts';
+import { sight } from './sighting.ts';
+
+export interface OpenedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  /** To read its tensors with; the caller closes it. */
+  readonly source: Source;
+}
+
+/**
+ * Opens a file or folder as one checkpoint. Damage is in `problems`, not thrown.
+ * @throws LaikaError `path-missing`, `path-unreadable`, `not-a-checkpoint`, `no-checkpoints` (a folder
+ * without any), `limit-exceeded`, `changed-while-reading`.
+ */
+export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
+  const source = await openLocalSource(path);
+  try {
+    const sighting = await sight(source);
+    return { checkpoint: await openSighting(sighting), source };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function openSighting(sighting: Sighting): Promise<Checkpoint> {
+  if (isEmptyCheckpoint(sighting)) return emptyCheckpoint(sighting);
+  const format = recognise(sighting);
+  if (format) return format.open(sighting);
+  throw sighting.source.isFile ? otherFile(sighting) : await otherFolder(sighting);
+}
+
+/** Nothing can be read, and the name says what it was meant to be. */
+function emptyCheckpoint({ source, files }: Sighting): Checkpoint {
+  const name = files[0]?.name ?? '';
+  return {
+    path: source.path,
+    layout: name.endsWith('.safetensors') ? 'safetensors' : 'torch-zip',
+    step: null,
+    complete: false,
+    files: files.map(({ sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    tensors: [],
+    optimizers: [],
+    frozen: [],
+    tied: [],
+    hasScheduler: false,
+    checksums: [],
+    problems: [
+      { rule: 'file-truncated', kind: 'damage', file: name, message: 'the file has no bytes' },
+    ],
+  };
+}
+
+function otherFile({ source, head, files }: Sighting): LaikaError {
+  const kind = contentKindOf(head);
+  const where = source.path;
+  const what = 'This is no checkpoint';
+  if (kind) {
+    const why = `it is ${kind.what}`;
+    return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next: kind.next });
+  }
+  if (isPickle(head)) {
+    const why = 'it is a bare Python pickle, as torch.save wrote before 1.6; it was not loaded';
+    const next = 'this version reads the archives that torch.save writes since 1.6';
+    return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
+  }
+  const why = files[0]?.sizeBytes === 0 ? 'it is empty' : 'its content is of no known layout';
+  const next = 'laika validate reads safetensors and PyTorch files, and folders of them';
+  return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
+}
+
+/** The protocols that begin with their number. */
+function isPickle(head: Uint8Array): boolean {
+  return head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5;
+}
+
+async function otherFolder({ source, files }: Sighting): Promise<LaikaError> {
+  const where = source.path;
+  const kind = folderKindOf(files);
+  if (kind) {
+    const why = `it looks like ${kind}, which this version does not read`;
+    const next = 'name a file in it that it does read, or convert it';
+    const what = 'This layout is not supported';
+    return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
+  }
+  const inside = await findCheckpoints(source.path);
+  const newest = inside.at(-1);
+  if (newest) {
+    const why = `it is a run folder with ${inside.length} checkpoints`;
+    const next = `laika validate ${newest.path}`;
+    const what = 'This folder is no checkpoint itself';
+    return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
+  }
+  const next = 'name a checkpoint, or a folder that holds some';
+  const what = 'There is no checkpoint in this folder';
+  return new LaikaError({ code: 'no-checkpoints', what, where, next });
+}

@@ -1,0 +1,37 @@
+/** Hyper-parameters outside their domain: whatever wrote them, the next update is not an update. */
+import type { HyperValue } from '../../checkpoint/optimizer.ts';
+import type { Problem } from '../../checkpoint/problem.ts';
+import type { RawOptimizer } from './raw-optimizer.ts';
+
+const finite: Check = (value) => Number.isFinite(value);
+
+type Check = (value: number) => boolean;
+
+/**
+ * What a number must be, by key; null is legal everywhere, and other keys are nobody's business
+ * here.
+ */
+const domains: readonly { key: string; domain: string; holds: Check }[] = [
+  { key: 'lr', domain: 'finite', holds: finite },
+  { key: 'eps', domain: 'finite and not negative', holds: (value) => finite(value) && value >= 0 },
+  { key: 'weight_decay', domain: 'finite', holds: finite },
+  { key: 'momentum', domain: 'finite', holds: finite },
+  { key: 'betas', domain: 'in [0, 1)', holds: (value) => value >= 0 && value < 1 },
+];
+
+function numbersIn(value: HyperValue | undefined): number[] {
+  if (typeof value === 'number') return [value];
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'number') : [];
+}
+
+/** One problem for each key of each group that is outside its domain. */
+export function hyperParameterProblems({ groups, prefix, file }: RawOptimizer): Problem[] {
+  return groups.flatMap(({ hyper }, group) => {
+    return domains.flatMap(({ key, domain, holds }): Problem[] => {
+      const wrong = numbersIn(hyper.get(key)).find((value) => !holds(value));
+      if (wrong === undefined) return [];
+      const message = `${prefix}param_groups.${group}.${key} is ${wrong}; it must be ${domain}`;
+      return [{ rule: 'hyper-parameter-invalid', kind: 'damage', file, message }];
+    });
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * A pickle machine that builds a description instead of objects. It has CPython's stacks and memo
+ * and none of its powers: a name stays a name, a call becomes data, and the ledger writes down
+ * both.
+ */
+import { LaikaError } from '../../checkpoint/errors.ts';
+import type { ByteReader } from './byte-reader.ts';
+import { CallLedger } from './call-ledger.ts';
+import type { Constructor } from './construct.ts';
+import { PickleFault } from './fault.ts';
+import { maxCopiedValues, maxMemoEntries, maxStackDepth } from './limits.ts';
+import { isDict, isObject, isTagged, type PickleValue } from './values.ts';
+
+export class Machine implements Constructor {
+  readonly reader: ByteReader;
+  readonly ledger = new CallLedger();
+  /** Offset of the opcode that runs. */
+  offset = 0;
+  readonly #where: string;
+  readonly #stack: PickleValue[] = [];
+  /** Heights of the stack at each open MARK: nothing below the last one may be taken. */
+  readonly #marks: number[] = [];
+  readonly #memo = new Map<number, PickleValue>();
+  #spent = 0;
+
+  constructor(reader: ByteReader, where: string) {
+    this.reader = reader;
+    this.#where = where;
+  }
+
+  get height(): number {
+    return this.#stack.length;
+  }
+
+  get openMarks(): number {
+    return this.#marks.length;
+  }
+
+  push(value: PickleValue): void {
+    if (this.#stack.length >= maxStackDepth) this.limit(`${maxStackDepth} values on its stack`);
+    this.#stack.push(value);
+  }
+
+  pop(): PickleValue {
+    if (this.#stack.length <= this.#fence()) this.fault('a value is taken from an empty stack');
+    return this.#stack.pop() as PickleValue;
+  }
+
+  top(): PickleValue {
+    if (this.#stack.length <= this.#fence()) this.fault('the stack is empty');
+    return this.#stack.at(-1) as PickleValue;
+  }
+
+  mark(): void {
+    if (this.#marks.length >= maxStackDepth) this.limit(`${maxStackDepth} open marks`);
+    this.#marks.push(this.#stack.length);
+  }
+
+  /** Takes everything above the last MARK, and the MARK. */
+  popMark(): PickleValue[] {
+    const height = this.#marks.pop();
+    if (height === undefined) this.fault('a mark is missing');
+    return this.#stack.splice(height);
+  }
+
+  /** POP takes the MARK itself where nothing lies above it. */
+  discard(): void {
+    if (this.#marks.at(-1) === this.#stack.length) this.#marks.pop();
+    else this.pop();
+  }
+
+  remember(index: number | bigint | null): void {
+    if (typeof index !== 'number' || index < 0) this.fault('a memo index that is no index');
+    if (this.#memo.size >= maxMemoEntries) this.limit(`${maxMemoEntries} remembered values`);
+    this.#memo.set(index, this.top());
+  }
+
+  memoize(): void {
+    this.remember(this.#memo.size);
+  }
+
+  recall(index: number | bigint | null): void {
+    const value = typeof index === 'number' ? this.#memo.get(index) : undefined;
+    if (value === undefined) this.fault(`value ${index} was never remembered`);
+    this.push(value);
+  }
+
+  appendTo(target: PickleValue, items: readonly PickleValue[]): void {
+    if (isTagged(target) && (target.kind === 'list' || target.kind === 'set')) {
+      for (const item of items) target.items.push(item);
+    } else if (isObject(target)) {
+      target.items ??= [];
+      for (const item of items) target.items.push(item);
+    } else {
+      this.fault('items are appended to something that is no list');
+    }
+  }
+
+  setItems(target: PickleValue, items: readonly PickleValue[]): void {
+    if (items.length % 2 !== 0) this.fault('a key without a value');
+    if (!isDict(target) && !isObject(target)) {
+      this.fault('items are set in something that is no dictionary');
+    }
+    if (isObject(target)) target.entries ??= new Map();
+    const entries = target.entries as Map<PickleValue, PickleValue>;
+    for (let i = 0; i < items.length; i += 2) {
+      const key = items[i] as PickleValue;
+      if (isTagged(key) && (key.kind === 'list' || key.kind === 'dict' || key.kind === 'set')) {
+        this.fault(`a ${key.kind} is used as a key`);
+      }
+      entries.set(key, items[i + 1] as PickleValue);
+    }
+  }
+
+  /** BUILD: attributes for the value below. */
+  setState(target: PickleValue, state: PickleValue): void {
+    if (!isDict(target) && !isObject(target)) this.fault('attributes are set on a plain value');
+    // A second BUILD adds to the first; both are kept, so that nothing can hide in the first.
+    const before = target.state;
+    target.state = before === undefined ? state : { kind: 'tuple', items: [before, state] };
+  }
+
+  spend(values: number): void {
+    this.#spent += values;
+    if (!(this.#spent <= maxCopiedValues)) this.limit(`${maxCopiedValues} copied values`);
+  }
+
+  fault(message: string): never {
+    throw new PickleFault(message);
+  }
+
+  limit(what: string): never {
+    throw pickleLimit(this.#where, `its pickle asks for more than ${what}`);
+  }
+
+  #fence(): number {
+    return this.#marks.at(-1) ?? 0;
+  }
+}
+
+/** `limit-exceeded`, in a pickle's words. */
+export function pickleLimit(where: string, why: string): LaikaError {
+  return new LaikaError({
+    code: 'limit-exceeded',
+    what: 'The checkpoint passes a limit of what Laika reads',
+    where,
+    why,
+    next: 'if a framework you trust wrote this file, report it with the framework and its version',
+  });
+}

@@ -1,0 +1,60 @@
+/** Reads one pickle symbolically: nothing in it is executed, imported or believed. */
+import { isLaikaError } from '../../checkpoint/errors.ts';
+import { ByteReader } from './byte-reader.ts';
+import type { PickleCall } from './call-ledger.ts';
+import { PickleFault } from './fault.ts';
+import { maxOpcodes, maxPickleBytes } from './limits.ts';
+import { Machine, pickleLimit } from './machine.ts';
+import { opcodeTable, stopOpcode } from './opcodes.ts';
+import type { PickleValue } from './values.ts';
+
+export interface PickleReading {
+  /** What the pickle describes; undefined where it broke off. */
+  readonly value: PickleValue | undefined;
+  /** First byte after STOP, or of the opcode that broke. */
+  readonly endOffset: number;
+  /** Why it broke off, a sentence; null where it did not. */
+  readonly fault: string | null;
+  /** Names and calls worth a line, met before the end. */
+  readonly calls: readonly PickleCall[];
+}
+
+/** Runs until STOP. */
+function run(machine: Machine): PickleValue {
+  for (let count = 0; count < maxOpcodes; count += 1) {
+    machine.offset = machine.reader.position;
+    const code = machine.reader.u8();
+    if (code === stopOpcode) {
+      const value = machine.pop();
+      if (machine.height > 0 || machine.openMarks > 0) machine.fault('values are left at its end');
+      return value;
+    }
+    const opcode = opcodeTable[code];
+    if (!opcode) machine.fault(`byte 0x${code.toString(16).padStart(2, '0')} is no opcode`);
+    opcode(machine);
+  }
+  return machine.limit(`${maxOpcodes} opcodes`);
+}
+
+/**
+ * Reads the pickle at `start`. Broken pickles are data; `where` is named when a limit is passed.
+ * @throws LaikaError `limit-exceeded`.
+ */
+export function readPickle(bytes: Uint8Array, where: string, start = 0): PickleReading {
+  if (bytes.length - start > maxPickleBytes) {
+    throw pickleLimit(where, `its pickle is longer than ${maxPickleBytes} bytes`);
+  }
+  const machine = new Machine(new ByteReader(bytes, start), where);
+  try {
+    const value = run(machine);
+    const endOffset = machine.reader.position;
+    return { value, endOffset, fault: null, calls: machine.ledger.calls() };
+  } catch (error) {
+    const calls = machine.ledger.calls();
+    // A limit must not hide what was already found: a hostile pickle could pass one on purpose.
+    const told = isLaikaError(error, 'limit-exceeded') && calls.some(({ kind }) => kind === 'code');
+    if (!(error instanceof PickleFault) && !told) throw error;
+    const endOffset = machine.offset;
+    return { value: undefined, endOffset, fault: (error as Error).message, calls };
+  }
+}

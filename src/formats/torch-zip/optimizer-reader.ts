@@ -1,0 +1,191 @@
+/** Reads an optimizer's dictionary as it is, without concluding anything. */
+import type { HyperValue } from '../../checkpoint/optimizer.ts';
+import type { RawGroup, RawOptimizer, RawState } from '../optimizer-state/raw-optimizer.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { maxStateItems } from '../pickle/limits.ts';
+import { pickleLimit } from '../pickle/machine.ts';
+import {
+  entryOf,
+  isDict,
+  isObject,
+  isSequence,
+  isTagged,
+  type PickleDict,
+  type PickleValue,
+} from '../pickle/values.ts';
+import { type OptimizerDict, parentPath } from './optimizer-dicts.ts';
+import type { TorchFile } from './torch-file.ts';
+import { below, childrenOf, keyText } from './tree-walk.ts';
+
+/** Lists inside a state (LBFGS's directions, SOAP's matrices) are this deep at most. */
+const maxStateDepth = 3;
+
+/** Lists in groups hold betas, coefficients and small tables. */
+const maxListDepth = 4;
+const maxListItems = 10_000;
+
+export interface ReaderOptions {
+  /** File that the optimizer lies in. */
+  readonly name: string;
+  /** The number in the tensor of one element at a path, where it was read. */
+  readonly tensorValue: (path: string) => number | undefined;
+}
+
+interface StateParts {
+  readonly tensors: Map<string, TensorDraft>;
+  readonly plain: Map<string, HyperValue>;
+}
+
+interface Place {
+  readonly key: string;
+  readonly path: string;
+  readonly value: PickleValue;
+  readonly depth: number;
+}
+
+/** One reader for all optimizers of a file: what they share is counted for each of them. */
+export class OptimizerReader {
+  readonly #file: TorchFile;
+  readonly #options: ReaderOptions;
+  readonly #visited = new Set<PickleValue>();
+  #spent = 0;
+
+  constructor(file: TorchFile, options: ReaderOptions) {
+    this.#file = file;
+    this.#options = options;
+  }
+
+  /** @throws LaikaError `limit-exceeded` where lists are shared beyond any use. */
+  read(found: OptimizerDict): RawOptimizer {
+    const { path, dict } = found;
+    const stored = entryOf(dict, 'param_groups');
+    const groups = (isSequence(stored) ? stored.items : []).map((group, i) => {
+      return this.#group(group, below(below(path, 'param_groups'), i));
+    });
+    return {
+      prefix: path === '' ? '' : `${path}.`,
+      file: this.#options.name,
+      states: this.#states(dict, path),
+      groups,
+      masters: this.#masters(found, groups),
+    };
+  }
+
+  #spend(items: number): void {
+    this.#spent += items;
+    if (this.#spent > maxStateItems) {
+      throw pickleLimit(this.#options.name, `more than ${maxStateItems} items in its optimizers`);
+    }
+  }
+
+  #tensor(path: string, value: PickleValue): TensorDraft | undefined {
+    return isObject(value) ? this.#file.byPath.get(path) : undefined;
+  }
+
+  #states(dict: PickleDict, path: string): Map<string, RawState> {
+    const states = new Map<string, RawState>();
+    const entries = entryOf(dict, 'state');
+    for (const [id, state] of isDict(entries) ? entries.entries : []) {
+      const statePath = below(below(path, 'state'), id);
+      const parts: StateParts = { tensors: new Map(), plain: new Map() };
+      for (const { key, value } of isDict(state) ? childrenOf(state) : []) {
+        this.#collect(parts, {
+          key: keyText(key),
+          path: below(statePath, key),
+          value,
+          depth: 0,
+        });
+      }
+      const text = keyText(id);
+      states.set(text, { id: text, path: statePath, ...parts });
+    }
+    return states;
+  }
+
+  /** What lies under one key of a state: a tensor, a number, or a list of tensors. */
+  #collect(parts: StateParts, { key, path, value, depth }: Place): void {
+    this.#spend(1);
+    const tensor = this.#tensor(path, value);
+    if (tensor) {
+      parts.tensors.set(key, tensor);
+      return;
+    }
+    if (!isTagged(value)) {
+      const plain = this.#plain(value, path);
+      if (plain !== undefined) parts.plain.set(key, plain);
+      return;
+    }
+    // What is shared was listed under its first place.
+    if (depth >= maxStateDepth || this.#visited.has(value)) return;
+    this.#visited.add(value);
+    for (const child of childrenOf(value)) {
+      this.#collect(parts, {
+        key: `${key}.${keyText(child.key)}`,
+        path: below(path, child.key),
+        value: child.value,
+        depth: depth + 1,
+      });
+    }
+  }
+
+  #group(group: PickleValue, path: string): RawGroup {
+    const hyper = new Map<string, HyperValue>();
+    let ids: string[] = [];
+    let names: string[] | null = null;
+    for (const [key, value] of isDict(group) ? group.entries : []) {
+      this.#spend(1);
+      const text = keyText(key);
+      if (text === 'params') ids = this.#texts(value);
+      else if (text === 'param_names') names = this.#texts(value);
+      else {
+        const plain = this.#plain(value, below(path, key));
+        if (plain !== undefined) hyper.set(text, plain);
+      }
+    }
+    const step = this.#tensor(below(path, 'step'), entryOf(group, 'step') ?? null);
+    // A list of another length says nothing about who is who.
+    const matching = (names as string[] | null)?.length === ids.length ? names : null;
+    return { hyper, ids, names: matching, stepDtype: step?.dtype ?? null };
+  }
+
+  #texts(value: PickleValue): string[] {
+    if (!isSequence(value)) return [];
+    this.#spend(value.items.length);
+    return value.items.map((item) => keyText(item));
+  }
+
+  /** A plain value; undefined for anything that no law could read. */
+  #plain(value: PickleValue, path: string, depth = 0): HyperValue | undefined {
+    if (typeof value === 'bigint') return Number(value);
+    if (value === null || typeof value === 'boolean') return value;
+    if (typeof value === 'number' || typeof value === 'string') return value;
+    if (!isTagged(value)) return undefined;
+    if (!isSequence(value)) return isObject(value) ? this.#options.tensorValue(path) : undefined;
+    if (value.items.length > maxListItems || depth >= maxListDepth) return undefined;
+    this.#spend(value.items.length);
+    const items: HyperValue[] = [];
+    for (const [i, item] of value.items.entries()) {
+      const plain = this.#plain(item, `${path}.${i}`, depth + 1);
+      if (plain === undefined) return undefined;
+      items.push(plain);
+    }
+    return items;
+  }
+
+  /**
+   * Megatron keeps `[[tensor, …], …]` beside the optimizer: a list for each group, in its order.
+   */
+  #masters({ path, parent }: OptimizerDict, groups: readonly RawGroup[]): TensorDraft[][] | null {
+    const key = 'fp32_from_fp16_params';
+    const lists = entryOf(parent, key);
+    if (!isSequence(lists) || lists.items.length !== groups.length) return null;
+    const base = below(parentPath(path), key);
+    const masters = lists.items.map((list, group) => {
+      const items = isSequence(list) ? list.items : [];
+      this.#spend(items.length);
+      return items.flatMap((item, i) => this.#tensor(`${base}.${group}.${i}`, item) ?? []);
+    });
+    const fits = masters.every((list, group) => list.length === groups[group]?.ids.length);
+    return fits ? masters : null;
+  }
+}

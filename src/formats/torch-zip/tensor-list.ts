@@ -1,0 +1,218 @@
+/** Lists the tensors of one pickle: name, type, shape, and where the bytes lie. */
+import { LaikaError } from '../../checkpoint/errors.ts';
+import type { Problem } from '../../checkpoint/problem.ts';
+import type { Placement } from '../../checkpoint/tensor.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import type { PickleValue } from '../pickle/values.ts';
+import { ProblemList } from '../problem-list.ts';
+import type { ElementType } from './element-types.ts';
+import { maxTensors } from './limits.ts';
+import { type AbsentSpec, readTensor, type TensorSpec, type ViewSpec } from './rebuild.ts';
+import type { Storage, Storages } from './storages.ts';
+import { checkView, readShape, type View } from './views.ts';
+import type { ZipMember } from './zip-archive.ts';
+
+/** A tensor whose bytes must be inflated before they can be placed. */
+export interface CompressedTensor {
+  readonly draft: TensorDraft;
+  readonly member: ZipMember;
+  readonly form: StoredView;
+}
+
+/** How a view lies in its storage. */
+export interface StoredView {
+  readonly view: View;
+  readonly type: ElementType;
+  readonly bigEndian: boolean;
+  readonly lazy: 'conjugate' | 'negative' | null;
+}
+
+interface Listing {
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly type: ElementType;
+  readonly placement: Placement;
+  /** What tells that two tensors are one: null where nothing does. */
+  readonly identity: string | null;
+  readonly compressed: Pick<CompressedTensor, 'member' | 'form'> | null;
+}
+
+/** Bytes, where nothing says what they are. */
+const unknownType: ElementType = { dtype: 'u8', bytes: 1, unread: null };
+
+export class TensorLister {
+  readonly drafts: TensorDraft[] = [];
+  readonly compressed: CompressedTensor[] = [];
+  /** Tensors by the path that they have in the file. */
+  readonly byPath = new Map<string, TensorDraft>();
+  readonly tied: (readonly [string, string])[] = [];
+  readonly problems = new ProblemList();
+  readonly #file: string;
+  readonly #storages: Storages;
+  readonly #bigEndian: boolean;
+  readonly #names = new Set<string>();
+  readonly #identities = new Map<string, string>();
+
+  constructor(file: string, storages: Storages, bigEndian: boolean) {
+    this.#file = file;
+    this.#storages = storages;
+    this.#bigEndian = bigEndian;
+  }
+
+  /**
+   * Lists the value if it is a tensor, and says whether it is one.
+   * @throws LaikaError `limit-exceeded`.
+   */
+  add(path: string, value: PickleValue): boolean {
+    const spec = readTensor(value);
+    if (!spec) return false;
+    const name = this.#uniqueName(path === '' ? 'tensor' : path);
+    const listing = this.#list(name, spec);
+    if (listing) this.#take(path, name, listing);
+    return true;
+  }
+
+  #take(path: string, name: string, listing: Listing): void {
+    if (this.drafts.length >= maxTensors) throw tooMany(this.#file);
+    const { shape, elements, type, placement, identity, compressed } = listing;
+    const aliasOf = identity === null ? null : (this.#identities.get(identity) ?? null);
+    if (aliasOf !== null) this.tied.push([name, aliasOf]);
+    else if (identity !== null) this.#identities.set(identity, name);
+    const draft: TensorDraft = {
+      name,
+      role: 'other',
+      parameter: null,
+      mapping: null,
+      aliasOf,
+      file: this.#file,
+      dtype: type.dtype,
+      shape,
+      elements,
+      placement,
+    };
+    this.drafts.push(draft);
+    if (!this.byPath.has(path)) this.byPath.set(path, draft);
+    if (compressed) this.compressed.push({ draft, ...compressed });
+  }
+
+  /** Keys with dots can spell the path of another tensor: names are told apart, none is dropped. */
+  #uniqueName(path: string): string {
+    let name = path;
+    for (let n = 2; this.#names.has(name); n += 1) name = `${path}#${n}`;
+    this.#names.add(name);
+    return name;
+  }
+
+  #problem(tensor: string, problem: Omit<Problem, 'file' | 'tensor'>): null {
+    this.problems.add({ ...problem, file: this.#file, tensor });
+    return null;
+  }
+
+  #list(name: string, spec: TensorSpec): Listing | null {
+    if (spec.kind === 'broken') {
+      return this.#problem(name, { rule: 'header-invalid', kind: 'damage', message: spec.reason });
+    }
+    return spec.kind === 'absent' ? this.#absent(name, spec) : this.#view(name, spec);
+  }
+
+  #absent(name: string, spec: AbsentSpec): Listing | null {
+    const sized = readShape(spec.size, `${this.#file}: ${name}`);
+    if (!sized) {
+      const message = 'its shape is none';
+      return this.#problem(name, { rule: 'header-invalid', kind: 'damage', message });
+    }
+    return this.#unread(sized, spec.type ?? unknownType, spec.reason);
+  }
+
+  #unread(
+    sized: { shape: readonly number[]; elements: number },
+    type: ElementType,
+    reason: string,
+  ): Listing {
+    const placement: Placement = { kind: 'absent', reason };
+    const { shape, elements } = sized;
+    return { shape, elements, type, placement, identity: null, compressed: null };
+  }
+
+  #view(name: string, spec: ViewSpec): Listing | null {
+    const storage = this.#storages.resolve(spec.storage);
+    if ('broken' in storage) return this.#problem(name, storage.broken);
+    const type = spec.type ?? storage.type;
+    const where = `${this.#file}: ${name}`;
+    if (storage.absent === 'meta tensor') {
+      const sized = readShape(spec.size, where);
+      return sized ? this.#unread(sized, type, storage.absent) : null;
+    }
+    const available = Math.floor((storage.elements * storage.type.bytes) / type.bytes);
+    const { offset, size, stride } = spec;
+    const view = checkView({ offset, size, stride, available, elementBytes: type.bytes, where });
+    if (typeof view === 'string') {
+      return this.#problem(name, { rule: 'tensor-out-of-bounds', kind: 'damage', message: view });
+    }
+    const both = spec.conjugate && spec.negative ? 'conjugated and negated lazily' : null;
+    const reason = storage.absent ?? spec.unread ?? type.unread ?? both;
+    if (reason !== null) return this.#unread(view, type, reason);
+    const lazy = spec.conjugate ? 'conjugate' : spec.negative ? 'negative' : null;
+    const bigEndian = this.#bigEndian && type.bytes > 1;
+    return this.#place(storage, { view, type, bigEndian, lazy });
+  }
+
+  #place(storage: Storage, form: StoredView): Listing {
+    const { view, type } = form;
+    const member = storage.member as ZipMember;
+    const packed = type.dtype === 'f4e2m1';
+    if (packed && !view.contiguous) return this.#unread(view, type, 'packed elements in a view');
+    const { shape, elements } = packed ? doubled(view) : view;
+    const identity = view.elements === 0 ? null : identityOf(storage, form);
+    const listing = { shape, elements, type, identity };
+    if (member.compressed) {
+      const placement: Placement = { kind: 'absent', reason: 'compressed' };
+      return { ...listing, placement, compressed: { member, form } };
+    }
+    const offset = member.payloadOffset + view.offset * type.bytes;
+    const placement = placementOf(this.#file, offset, { ...form, elements });
+    return { ...listing, placement, compressed: null };
+  }
+}
+
+function identityOf({ key }: Storage, { view, type, lazy }: StoredView): string {
+  return JSON.stringify([key, type.dtype, lazy, view.offset, view.shape, view.strides]);
+}
+
+/**
+ * torch counts bytes of its packed type, everyone else elements: the last dimension holds two each.
+ */
+function doubled({ shape, elements }: View): { shape: readonly number[]; elements: number } {
+  if (shape.length === 0) return { shape: [2], elements: 2 };
+  const last = 2 * (shape.at(-1) as number);
+  return { shape: [...shape.slice(0, -1), last], elements: 2 * elements };
+}
+
+function placementOf(
+  file: string,
+  offset: number,
+  form: StoredView & { elements: number },
+): Placement {
+  const { view, type, bigEndian, lazy, elements } = form;
+  if (elements === 0) return { kind: 'dense', pieces: [] };
+  if (view.contiguous && !bigEndian && lazy === null) {
+    return { kind: 'dense', pieces: [{ file, offset, elements }] };
+  }
+  return {
+    kind: 'strided',
+    file,
+    offset,
+    strides: view.strides,
+    extentBytes: view.extent * type.bytes,
+    ...(bigEndian ? { bigEndian } : {}),
+    ...(lazy === null ? {} : { lazy }),
+  };
+}
+
+function tooMany(file: string): LaikaError {
+  return new LaikaError({
+    code: 'limit-exceeded',
+    what: `The file lists more than ${maxTensors} tensors`,
+    where: file,
+  });
+}

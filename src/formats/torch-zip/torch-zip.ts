@@ -1,0 +1,66 @@
+/** Files of torch.save since 1.6: a zip archive with one pickle and a member for each storage. */
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { LaikaError } from '../../checkpoint/errors.ts';
+import type { Problem } from '../../checkpoint/problem.ts';
+import type { SourceFile } from '../../sources/source.ts';
+import type { Format, Sighting } from '../format.ts';
+import { readContents } from './contents.ts';
+import { findEndRecord } from './end-record.ts';
+import { recogniseTorchZip } from './recognise.ts';
+import { readTorchFile, type TorchFile } from './torch-file.ts';
+
+export const torchZip: Format = {
+  id: 'torch-zip',
+  title: 'PyTorch: one file of torch.save (1.6 or newer)',
+  recognise: recogniseTorchZip,
+  complete: async (sighting) => isEnded(sighting),
+  open,
+};
+
+/** The directory is written last: an archive whose end is there was written to its end. */
+async function isEnded({ source, files }: Sighting): Promise<boolean> {
+  const file = files[0] as SourceFile;
+  const { end, problems } = await findEndRecord(source, file.name, file.sizeBytes);
+  return end !== null && !problems.some(({ rule }) => rule === 'file-truncated');
+}
+
+async function open(sighting: Sighting): Promise<Checkpoint> {
+  const { source, files } = sighting;
+  const file = files[0] as SourceFile;
+  const torch = await readTorchFile(source, file.name, file.sizeBytes);
+  // Where the first member is one of torch's, it is the directory that is wrong.
+  if (torch.isForeign && recogniseTorchZip(sighting) !== 'certain') throw foreign(source.path);
+  const contents = await readContents({ source, file }, torch);
+  const { name, sizeBytes, identity } = file;
+  return {
+    path: source.path,
+    layout: 'torch-zip',
+    step: contents.step,
+    complete: torch.isWhole,
+    files: [{ name, sizeBytes, identity }],
+    tensors: torch.tensors,
+    optimizers: contents.optimizers,
+    frozen: contents.frozen,
+    tied: torch.tied,
+    hasScheduler: contents.hasScheduler,
+    checksums: torch.checksums,
+    problems: [...torch.problems, ...contents.problems, ...unlisted(torch, name)],
+  };
+}
+
+function unlisted({ isForeign }: TorchFile, file: string): Problem[] {
+  if (!isForeign) return [];
+  const message = 'the directory lists no data.pkl, although the archive begins with it';
+  return [{ rule: 'header-invalid', kind: 'damage', file, message }];
+}
+
+/** A zip archive of something else, whatever its file is called. */
+function foreign(where: string): LaikaError {
+  return new LaikaError({
+    code: 'not-a-checkpoint',
+    what: 'This is no checkpoint',
+    where,
+    why: 'it is a zip archive without the data.pkl that torch.save writes',
+    next: 'name the file that the trainer saved',
+  });
+}

@@ -1,0 +1,319 @@
+/**
+ * The memory of all runs in one state folder. An event is committed, with its number, before
+ * anybody hears of it: kill -9 loses nothing and repeats nothing.
+ */
+import { existsSync } from 'node:fs';
+import { LaikaError } from '../checkpoint/errors.ts';
+import { encodeJson } from '../records/numbers.ts';
+import type { AlertRecord } from './alert-record.ts';
+import {
+  type CheckpointRow,
+  findCheckpoint,
+  insertCheckpoint,
+  isJudged,
+  latestCheckpoint,
+  type NewCheckpoint,
+  pruneResults,
+  resultOf,
+  revokeCheckpoint,
+  trustedCheckpoints,
+} from './checkpoint-log.ts';
+import { type Clock, timestamp } from './clock.ts';
+import { type Driver, DriverError, openDriver } from './driver.ts';
+import type { NewEvent, StoredEvent } from './event.ts';
+import { type EventFilter, passesFilter } from './event-filter.ts';
+import { appendEvents, headOf, oldestOf, pruneEvents, readEvents } from './event-log.ts';
+import { checkVersion, migrate } from './schema.ts';
+import { databasePath, prepareStateFolder, readWatchFile } from './state-folder.ts';
+import { takeWriterLock, type WriterLock } from './writer-lock.ts';
+
+/** How a history is opened. */
+export interface HistoryOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** Reads beside a writer, and takes no lock. */
+  readonly readOnly?: boolean;
+}
+
+/** What is stored in one transaction. */
+export interface Recording {
+  readonly checkpoint?: NewCheckpoint;
+  /** Checkpoints seen for the first time and not judged yet. */
+  readonly sightings?: readonly { readonly run: string; readonly path: string }[];
+  readonly alert?: AlertRecord;
+  readonly events: readonly NewEvent[];
+}
+
+/** A part of the log. */
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  /** The last number looked at, whether it passed the filter or not: where to go on. */
+  readonly next: number;
+}
+
+/** The history of one state folder, open. */
+export class History {
+  readonly #driver: Driver;
+  readonly #lock: WriterLock | null;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #listeners = new Set<(events: readonly StoredEvent[]) => void>();
+  #isClosed = false;
+  /** Random, made with the database: a cursor of another database is recognised by it. */
+  readonly epoch: string;
+  readonly folder: string;
+
+  private constructor(folder: string, store: Store, clock: Pick<Clock, 'now'>) {
+    this.folder = folder;
+    this.#driver = store.driver;
+    this.#lock = store.lock;
+    this.#clock = clock;
+    this.epoch = readMeta(store.driver, 'epoch') ?? '';
+  }
+
+  /**
+   * @throws LaikaError `state-locked` when another process writes this folder; `state-invalid` when
+   * the folder or its database cannot be used; `path-missing` when there is nothing to read.
+   */
+  static open(folder: string, options: HistoryOptions): History {
+    const store = options.readOnly ? openReader(folder) : openWriter(folder);
+    return new History(folder, store, options.clock);
+  }
+
+  /** Sequence number of the oldest event that is kept; 1 before the first. */
+  get oldestSeq(): number {
+    return oldestOf(this.#driver);
+  }
+
+  /** Sequence number of the newest event; 0 before the first. */
+  get headSeq(): number {
+    return headOf(this.#driver);
+  }
+
+  /** Runs that were ever watched, in the order of their names. */
+  get runs(): readonly string[] {
+    return this.#driver.all('SELECT run FROM runs ORDER BY run').map((row) => String(row.run));
+  }
+
+  /**
+   * Stores all of it or nothing, then tells the listeners. Returns the events with their numbers.
+   */
+  record(recording: Recording): readonly StoredEvent[] {
+    const time = timestamp(this.#clock);
+    const stored = this.#driver.transaction(() => {
+      for (const { run, path } of recording.sightings ?? []) {
+        this.#driver.run('INSERT OR IGNORE INTO sightings VALUES (?,?,?)', run, path, time);
+      }
+      if (recording.checkpoint) insertCheckpoint(this.#driver, recording.checkpoint, time);
+      if (recording.alert) saveAlert(this.#driver, recording.alert);
+      for (const run of new Set(recording.events.map((event) => event.run))) {
+        if (run !== null) this.#driver.run('INSERT OR IGNORE INTO runs VALUES (?,?)', run, time);
+      }
+      return appendEvents(this.#driver, recording.events, time);
+    });
+    for (const listener of this.#listeners) listener(stored);
+    return stored;
+  }
+
+  /**
+   * Calls `listener` after each commit of this process; returns what ends that. It must not throw.
+   */
+  onRecorded(listener: (events: readonly StoredEvent[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The events after `seq`, in order, out of the next `limit` that are stored. */
+  eventsAfter(seq: number, limit: number, filter: EventFilter = {}): EventPage {
+    const read = readEvents(this.#driver, seq, limit);
+    return {
+      events: read.filter((event) => passesFilter(event, filter)),
+      next: read.at(-1)?.seq ?? seq,
+    };
+  }
+
+  /**
+   * The best base: nearest trusted checkpoint below `beforeStep`, or without it the last trusted.
+   */
+  lastTrusted(run: string, beforeStep: number | null = null): CheckpointRow | null {
+    return this.trusted(run, { before: beforeStep, limit: 1 })[0] ?? null;
+  }
+
+  /** Trusted checkpoints, best base first. */
+  trusted(run: string, options: { before: number | null; limit: number }): CheckpointRow[] {
+    return trustedCheckpoints(this.#driver, run, options);
+  }
+
+  /** What was found for this very content; null when it was never judged. */
+  checkpoint(run: string, identity: string): CheckpointRow | null {
+    return findCheckpoint(this.#driver, run, identity);
+  }
+
+  isJudged(run: string, identity: string): boolean {
+    return isJudged(this.#driver, run, identity);
+  }
+
+  /** The result document as JSON text, its numbers as the codec wrote them; null once pruned. */
+  resultJson(run: string, identity: string): string | null {
+    return resultOf(this.#driver, run, identity);
+  }
+
+  /** The one that was judged last; null when none was. */
+  latest(run: string): CheckpointRow | null {
+    return latestCheckpoint(this.#driver, run);
+  }
+
+  /** A later pair showed that this one is bad: it is no base any more. */
+  revoke(run: string, identity: string, reason: string): void {
+    revokeCheckpoint(this.#driver, { run, identity, reason });
+  }
+
+  /** Paths of checkpoints that were seen and await their verdict. */
+  sightings(run: string): ReadonlySet<string> {
+    const rows = this.#driver.all('SELECT path FROM sightings WHERE run = ?', run);
+    return new Set(rows.map((row) => String(row.path)));
+  }
+
+  /** When a checkpoint that awaits its verdict was first seen; null when it was not. */
+  seenAt(run: string, path: string): string | null {
+    const sql = 'SELECT seen_at FROM sightings WHERE run = ? AND path = ?';
+    const row = this.#driver.all(sql, run, path)[0];
+    return row ? String(row.seen_at) : null;
+  }
+
+  /** Forgets checkpoints that went away before they were judged. */
+  forgetSightings(run: string, paths: readonly string[]): void {
+    if (paths.length === 0) return;
+    this.#driver.transaction(() => {
+      for (const path of paths) {
+        this.#driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
+      }
+    });
+  }
+
+  alert(id: string): AlertRecord | null {
+    const rows = this.#driver.all('SELECT alert FROM alerts WHERE id = ?', id);
+    return rows[0] ? (JSON.parse(String(rows[0].alert)) as AlertRecord) : null;
+  }
+
+  /** Firing and acknowledged ones. */
+  activeAlerts(): AlertRecord[] {
+    const rows = this.#driver.all('SELECT alert FROM alerts WHERE active = 1 ORDER BY id');
+    return rows.map((row) => JSON.parse(String(row.alert)) as AlertRecord);
+  }
+
+  /** Keeps the newest `events` and the newest `results` documents of each run; both at least 1. */
+  prune(keep: { readonly events: number; readonly results: number }): void {
+    this.#driver.transaction(() => {
+      pruneEvents(this.#driver, keep.events);
+      pruneResults(this.#driver, Math.max(1, keep.results));
+    });
+  }
+
+  /** Brings the log into the database and lets another writer in. A second call does nothing. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#lock) this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.#driver.close();
+    this.#lock?.release();
+  }
+}
+
+interface Store {
+  readonly driver: Driver;
+  readonly lock: WriterLock | null;
+}
+
+function openWriter(folder: string): Store {
+  prepareStateFolder(folder);
+  const lock = takeWriterLock(folder);
+  if (!lock) throw lockedBy(folder);
+  let driver: Driver | null = null;
+  try {
+    const opened = openDriver(databasePath(folder), { readOnly: false });
+    driver = opened;
+    opened.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
+    opened.all('PRAGMA journal_mode = WAL');
+    // NORMAL may lose the last commits with the power: an event that was seen would be gone.
+    opened.exec('PRAGMA synchronous = FULL');
+    const check = String(opened.all('PRAGMA quick_check(1)')[0]?.quick_check);
+    if (check !== 'ok') throw unusable(folder, check);
+    migrate(opened, folder);
+    opened.transaction(() => writeMeta(opened, 'writer', String(process.pid)));
+    return { driver: opened, lock };
+  } catch (error) {
+    driver?.close();
+    lock.release();
+    throw error instanceof DriverError ? unusable(folder, error.message) : error;
+  }
+}
+
+function openReader(folder: string): Store {
+  const path = databasePath(folder);
+  if (!existsSync(path)) {
+    const next = 'start `laika watch`, or name its folder with --state-dir';
+    throw new LaikaError({ code: 'path-missing', what: 'no history is here', where: folder, next });
+  }
+  let driver: Driver | null = null;
+  try {
+    driver = openDriver(path, { readOnly: true });
+    driver.exec('PRAGMA busy_timeout = 5000');
+    if (checkVersion(driver, folder) === 0) throw unusable(folder, 'its database is empty');
+    return { driver, lock: null };
+  } catch (error) {
+    driver?.close();
+    throw error instanceof DriverError ? unusable(folder, error.message) : error;
+  }
+}
+
+/** Names the process that holds the lock, as far as it has said who it is. */
+function lockedBy(folder: string): LaikaError {
+  const watch = readWatchFile(folder);
+  const holder = watch ? `process ${watch.pid}, ${watch.url}` : `process ${writerPid(folder)}`;
+  return new LaikaError({
+    code: 'state-locked',
+    what: 'another Laika writes this state folder',
+    where: folder,
+    why: `${holder}, holds it`,
+    next: 'stop that one, or give this one another folder with --state-dir',
+  });
+}
+
+function writerPid(folder: string): string {
+  try {
+    const { driver } = openReader(folder);
+    const pid = readMeta(driver, 'writer');
+    driver.close();
+    return pid ?? 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+function readMeta(driver: Driver, key: string): string | null {
+  const rows = driver.all('SELECT value FROM meta WHERE key = ?', key);
+  return rows[0] ? String(rows[0].value) : null;
+}
+
+function writeMeta(driver: Driver, key: string, value: string): void {
+  driver.run('INSERT OR REPLACE INTO meta VALUES (?,?)', key, value);
+}
+
+function saveAlert(driver: Driver, alert: AlertRecord): void {
+  driver.run(
+    'INSERT OR REPLACE INTO alerts (id, run, active, alert) VALUES (?,?,?,?)',
+    alert.id,
+    alert.run,
+    alert.state === 'resolved' ? 0 : 1,
+    encodeJson(alert),
+  );
+}
+
+function unusable(folder: string, why: string): LaikaError {
+  return new LaikaError({
+    code: 'state-invalid',
+    what: 'the history in this state folder cannot be used',
+    where: folder,
+    why,
+    next: 'move the folder away, or give another one with --state-dir',
+  });
+}

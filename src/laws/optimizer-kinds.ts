@@ -1,0 +1,46 @@
+/** Which declared optimizers each family of laws may judge. Looking like Adam is never enough. */
+import type { LawContext } from './law.ts';
+
+/** Their m and v are the exponential averages of g and g² with β₁ and β₂. */
+const keepsAdamMoments = new Set([
+  'adam',
+  'adamw',
+  'adam-or-adamw',
+  'amsgrad',
+  'nadam',
+  'radam',
+  'lamb',
+]);
+
+/** Their update is lr·m̂/(√v̂ + ε), with or without decoupled decay. */
+const takesAdamSteps = new Set(['adam', 'adamw', 'adam-or-adamw', 'amsgrad']);
+
+/** Their v keeps β₂ of itself at each step, whatever the squares are of. */
+const keepsBeta2 = new Set([...keepsAdamMoments, 'adabelief', 'adopt', 'laprop', 'adan', 'adamax']);
+
+/** What a step keeps of the second moment at least; a sentence where nothing is known. */
+export function secondMomentRate(context: LawContext): readonly [number, number] | string {
+  const { kind, hyper } = context;
+  if (kind === null) return 'optimizer class unknown';
+  // Sums of squares never shrink at all.
+  if (kind === 'adagrad') return [1, 1];
+  if (kind === 'rmsprop') {
+    return typeof hyper.alpha === 'number' ? [hyper.alpha, hyper.alpha] : 'alpha unknown';
+  }
+  if (!keepsBeta2.has(kind)) return `no decay law for ${kind}`;
+  return context.beta2 ?? context.betasUnknown ?? 'betas unknown';
+}
+
+/** Null where the moment laws apply; else why not. */
+export function provesMoments(context: LawContext): string | null {
+  if (context.kind === null) return 'optimizer class unknown';
+  if (!keepsAdamMoments.has(context.kind)) return `no moment law for ${context.kind}`;
+  return null;
+}
+
+/** Null where the laws about updates apply; else why not. */
+export function provesUpdates(context: LawContext): string | null {
+  if (context.kind === null) return 'optimizer class unknown';
+  if (!takesAdamSteps.has(context.kind)) return `no update law for ${context.kind}`;
+  return null;
+}

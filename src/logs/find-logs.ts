@@ -1,0 +1,121 @@
+/** Training logs that lie in or beside a checkpoint, found by themselves. A bad one is told and left out. */
+import { basename, dirname, join, resolve } from 'node:path';
+import { isLaikaError } from '../checkpoint/errors.ts';
+import { openLocalSource } from '../sources/local.ts';
+import type { SourceFile } from '../sources/source.ts';
+import { joinLogs, readLog } from './read-logs.ts';
+import type { TrainerLog } from './trainer-state.ts';
+import type { TrainingLog } from './training-log.ts';
+
+export interface FoundLogs {
+  /** Null: no usable log was found. */
+  readonly log: TrainingLog | null;
+  /** Why a file that looked like a log was not used, each with its path. */
+  readonly ignored: readonly string[];
+}
+
+const trainerState = 'trainer_state.json';
+const metrics = 'metrics.jsonl';
+
+/**
+ * Looks into the checkpoint's folder, then beside the checkpoint; what lies inside counts first.
+ * @throws LaikaError `path-missing`, `path-unreadable` about the checkpoint itself, never about a log.
+ */
+export async function findLogs(checkpointPath: string): Promise<FoundLogs> {
+  const search = new Search();
+  const source = await openLocalSource(checkpointPath);
+  const { isFile } = source;
+  await source.close();
+  if (!isFile) await search.lookInto(checkpointPath);
+  const absolute = resolve(checkpointPath);
+  const parent = dirname(absolute);
+  if (parent !== absolute) {
+    // Shown as the user would write it.
+    await search.lookInto(checkpointPath === basename(absolute) ? '.' : dirname(checkpointPath));
+  }
+  return search.result();
+}
+
+class Search {
+  readonly #logs: TrainerLog[] = [];
+  readonly #sources: string[] = [];
+  readonly #ignored: string[] = [];
+
+  result(): FoundLogs {
+    const log = this.#logs.length > 0 ? joinLogs(this.#logs, this.#sources) : null;
+    return { log, ignored: this.#ignored };
+  }
+
+  async lookInto(folder: string): Promise<void> {
+    const files = await this.#list(folder);
+    const has = (name: string) => files.some((file) => file.name === name);
+    if (has(trainerState)) await this.#take(join(folder, trainerState));
+    if (has(metrics)) await this.#take(join(folder, metrics));
+    else await this.#takeOnlyOne(folder, files);
+  }
+
+  async #list(folder: string): Promise<readonly SourceFile[]> {
+    try {
+      const source = await openLocalSource(folder);
+      const files = await source.list(0);
+      await source.close();
+      return files.filter(({ name }) => /\.jsonl?$/.test(name));
+    } catch (error) {
+      if (!isLaikaError(error)) throw error;
+      this.#ignored.push(error.message);
+      return [];
+    }
+  }
+
+  async #take(path: string): Promise<void> {
+    const log = await this.#read(path);
+    if (!log) return;
+    this.#logs.push(log);
+    this.#sources.push(path);
+  }
+
+  /** Null: it cannot be read; said in `ignored`. */
+  async #read(path: string): Promise<TrainerLog | null> {
+    try {
+      return await readLog(path);
+    } catch (error) {
+      if (!isLaikaError(error)) throw error;
+      this.#ignored.push(error.message);
+      return null;
+    }
+  }
+
+  /** A file of another name is a log where its lines have steps and rates, and no other file's do. */
+  async #takeOnlyOne(folder: string, files: readonly SourceFile[]): Promise<void> {
+    const found = new Map<string, TrainerLog>();
+    const candidates = files.filter(({ name }) => name.endsWith('.jsonl'));
+    for (const { name, sizeBytes } of candidates.slice(0, candidatesMost)) {
+      const path = join(folder, name);
+      if (sizeBytes > candidateBytesMost) {
+        this.#ignored.push(`too large for a log that nobody named: ${path}`);
+        continue;
+      }
+      const log = await this.#read(path);
+      if (log && hasRates(log)) found.set(path, log);
+    }
+    const [only] = found;
+    if (found.size === 1 && only) {
+      this.#sources.push(only[0]);
+      this.#logs.push(only[1]);
+    }
+    if (found.size > 1) {
+      const paths = [...found.keys()].join(', ');
+      this.#ignored.push(`several logs lie there, and nothing says which one is right: ${paths}`);
+    }
+  }
+}
+
+/** Files of another name that are tried: beside a checkpoint there may be a data set in such files. */
+const candidatesMost = 8;
+
+const candidateBytesMost = 64 * 1024 * 1024;
+
+function hasRates({ lines }: TrainerLog): boolean {
+  for (const line of lines.values()) if (line.lr !== null) return true;
+  return false;
+}

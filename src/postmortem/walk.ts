@@ -1,0 +1,111 @@
+/**
+ * Walks the surviving checkpoints of a run in order, each against the last one that is trusted. A pair
+ * says that two checkpoints do not fit; which of the two is bad the checkpoint before them tells.
+ */
+import type { Result } from '../verdict/result.ts';
+
+/** Judges `head`, against `base` where there is one. */
+export type JudgePair = (head: string, base: string | null) => Promise<Result>;
+
+export interface Walked {
+  readonly path: string;
+  readonly step: number | null;
+  readonly base: string | null;
+  readonly result: Result;
+}
+
+export interface Bad extends Walked {
+  /** The pair that shows it: (base, this), or (this, a later one). */
+  readonly shownBy: { readonly base: string | null; readonly head: string };
+  /** What was found, in the judgement that showed it. */
+  readonly shown: Result;
+}
+
+export interface Walk {
+  readonly walked: readonly Walked[];
+  readonly firstBad: Bad | null;
+  /** The last checkpoint to trust: before the first bad one. */
+  readonly lastGood: Walked | null;
+  /** Checkpoints after the first bad one that inherit it, or cannot be told apart from those that do. */
+  readonly inherits: readonly string[];
+}
+
+function isQuiet(result: Result): boolean {
+  return result.verdict === 'intact' || result.verdict === 'unremarkable';
+}
+
+function isBad(result: Result): boolean {
+  return result.verdict === 'corrupt' || result.verdict === 'suspect';
+}
+
+/** Does it stand on findings about this checkpoint alone, which need no base? */
+function isBadAlone(result: Result): boolean {
+  return (result.findings ?? []).some(
+    ({ kind, severity, message }) =>
+      (kind === 'structure' || kind === 'security') &&
+      severity !== 'info' &&
+      !message.startsWith('in the base'),
+  );
+}
+
+class Walker {
+  readonly #judge: JudgePair;
+  readonly walked: Walked[] = [];
+  readonly trusted: Walked[] = [];
+  bad: Bad | null = null;
+  readonly inherits: string[] = [];
+
+  constructor(judge: JudgePair) {
+    this.#judge = judge;
+  }
+
+  async visit(path: string): Promise<void> {
+    const base = this.trusted.at(-1)?.path ?? null;
+    const result = await this.#judge(path, base);
+    const here: Walked = { path, step: result.checkpoint?.step ?? null, base, result };
+    this.walked.push(here);
+    if (this.bad) await this.#afterBad(here, this.bad);
+    else if (!isBad(result)) this.#trust(here);
+    else await this.#firstBad(here);
+  }
+
+  #trust(here: Walked): void {
+    if (isQuiet(here.result) || this.trusted.length === 0) this.trusted.push(here);
+  }
+
+  /** The pair (base, here) does not fit. If (the one before base, here) fits, the base is the bad one. */
+  async #firstBad(here: Walked): Promise<void> {
+    const base = this.trusted.at(-1);
+    const before = this.trusted.at(-2);
+    if (base && before && !isBadAlone(here.result)) {
+      const across = await this.#judge(here.path, before.path);
+      if (!isBad(across)) {
+        this.trusted.pop();
+        this.bad = { ...base, shownBy: { base: base.path, head: here.path }, shown: here.result };
+        return;
+      }
+    }
+    this.bad = { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
+  }
+
+  /** Judged against the last good one; and whether it goes on from the bad one. */
+  async #afterBad(here: Walked, bad: Bad): Promise<void> {
+    if (isBad(here.result)) {
+      this.inherits.push(here.path);
+      return;
+    }
+    // An unreadable or cut file hands nothing on: training went on from memory.
+    if (isBadAlone(bad.result)) return;
+    const onward = await this.#judge(here.path, bad.path);
+    if (!isBad(onward)) this.inherits.push(here.path);
+  }
+}
+
+/** Walks `paths`, oldest first. */
+export async function walkRun(paths: readonly string[], judge: JudgePair): Promise<Walk> {
+  const walker = new Walker(judge);
+  for (const path of paths) await walker.visit(path);
+  const { walked, bad, trusted, inherits } = walker;
+  const good = trusted.filter(({ path }) => path !== bad?.path).at(-1) ?? null;
+  return { walked, firstBad: bad, lastGood: good && isQuiet(good.result) ? good : null, inherits };
+}

@@ -1,0 +1,209 @@
+/** A result for a terminal of 80 columns: what is wrong, where, why it cannot be, and what to do. */
+import { decodeNumber } from '../records/numbers.ts';
+import type { Coverage, Finding, Result, RuleCoverage } from '../verdict/result.ts';
+import { escapeText } from './escape.ts';
+import { grouped, percentText, sizeText, wrapText } from './wording.ts';
+
+const width = 78;
+
+/** Findings shown in full; the rest is counted. */
+const shown = 5;
+
+function block(label: string, text: string): string[] {
+  const indent = ' '.repeat(11);
+  return wrapText(text, width - indent.length).map((line, i) =>
+    i === 0 ? `  ${label.padEnd(8)} ${line}` : `${indent}${line}`,
+  );
+}
+
+/** A document that came as JSON holds some numbers in the codec's spelling. */
+function number(encoded: unknown): string {
+  const value = decodeNumber(encoded);
+  if (value === null) return '-';
+  if (!Number.isFinite(value)) return value > 0 ? 'infinity' : String(value);
+  return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : value.toPrecision(7);
+}
+
+function elementText(finding: Finding): string {
+  const { element, count } = finding;
+  if (!element) return count > 1 ? ` (${grouped(count)} of them)` : '';
+  const place = element.coordinates.length > 0 ? `[${element.coordinates.join(', ')}]` : '';
+  const more = count > 1 ? `, the worst of ${grouped(count)}` : '';
+  return ` ${place} (element ${element.index}${more})`;
+}
+
+function valueLines(finding: Finding): string[] {
+  const { values } = finding;
+  if (!values) return [];
+  const line = (end: 'base' | 'head') => {
+    const entries = Object.entries(values[end] ?? {});
+    if (entries.length === 0) return [];
+    const text = entries.map(([name, value]) => `${name.replaceAll('_', ' ')} ${number(value)}`);
+    return block(end, text.join(', '));
+  };
+  return [...line('base'), ...line('head')];
+}
+
+function bitsLine(finding: Finding): string[] {
+  const { bits } = finding;
+  if (!bits) return [];
+  const from = bits.base === undefined ? '' : `${bits.base} in the base, `;
+  const flip = bits.flip === undefined ? '' : `; one flip of bit ${bits.flip} explains it`;
+  return block('bits', `${from}${bits.head} in the head${flip}`);
+}
+
+const meaning: Readonly<Record<Finding['severity'], string>> = {
+  critical: 'training that goes on from here carries the damage with it',
+  error: 'the checkpoint is not what training wrote',
+  warning: 'healthy training hardly does this; look before you resume',
+  info: 'worth knowing; the verdict does not depend on it',
+};
+
+function meaningOf({ kind, severity }: Finding): string {
+  if (kind === 'security')
+    return 'do not load this file with anything that executes pickles or trusts names';
+  if (kind === 'structure' && severity === 'critical')
+    return 'what was written is lost or changed here';
+  return meaning[severity];
+}
+
+/** Findings about one element are one damage: the first speaks, the others are named. */
+function groupFindings(findings: readonly Finding[]): Finding[][] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const { tensor, element, parameter, rule } = finding;
+    const place = element ? `${parameter ?? tensor} ${element.index}` : `${tensor ?? ''} ${rule}`;
+    groups.set(place, [...(groups.get(place) ?? []), finding]);
+  }
+  return [...groups.values()];
+}
+
+function findingLines([finding, ...others]: readonly Finding[]): string[] {
+  if (!finding) return [];
+  const subject = finding.tensor ?? finding.file ?? finding.rule;
+  const left = decodeNumber(finding.left);
+  const sides =
+    left === null || !Number.isFinite(left)
+      ? []
+      : block('sides', `left ${number(left)} must not exceed right ${number(finding.right)}`);
+  const also = others.map(({ rule }) => rule).join(', ');
+  return [
+    '',
+    `  ${escapeText(subject)}${elementText(finding)}`,
+    ...block('rule', `${finding.rule} (${finding.certainty})`),
+    ...block('found', escapeText(finding.message, true)),
+    ...sides,
+    ...valueLines(finding),
+    ...bitsLine(finding),
+    ...(also === '' ? [] : block('also', `the same element breaks ${also}`)),
+    ...block('means', meaningOf(finding)),
+  ];
+}
+
+function infoLine(finding: Finding): string[] {
+  return wrapText(`${finding.rule}: ${escapeText(finding.message, true)}`, width - 4).map(
+    (line, i) => (i === 0 ? `  · ${line}` : `    ${line}`),
+  );
+}
+
+function ruleLine(rule: RuleCoverage): string[] {
+  const head = `    ${rule.rule.padEnd(17)} ${percentText(rule.elements, rule.of).padStart(7)} of ${grouped(rule.of)}`;
+  const reasons = rule.unknown.map(({ reason, elements }) => `${reason} (${grouped(elements)})`);
+  if (reasons.length === 0) return [head];
+  return [head, ...wrapText(reasons.join('; '), width - 8).map((line) => `        ${line}`)];
+}
+
+/** Coverage as a table: rule, share judged, elements it is about, and why the rest is unknown. */
+export function coverageLines(coverage: Coverage): string[] {
+  const rules = coverage.rules.filter(({ of }) => of > 0);
+  return [
+    '',
+    `  checked (elements; ${sizeText(coverage.bytes_read)} read)`,
+    ...(rules.length === 0 ? ['    nothing: no rule applied'] : rules.flatMap(ruleLine)),
+  ];
+}
+
+function titleLines(result: Result): string[] {
+  const { checkpoint, base } = result;
+  if (!checkpoint) return [];
+  const step = checkpoint.step === null ? 'step unknown' : `step ${checkpoint.step}`;
+  const lines = [`  ${checkpoint.layout}, ${step}${checkpoint.complete ? '' : ', incomplete'}`];
+  if (base) {
+    const from = base.step === null ? 'step unknown' : `step ${base.step}`;
+    lines.push(`  against ${escapeText(base.path)}, ${from}`);
+  }
+  return lines;
+}
+
+/** What a verdict means; an alarm is worded by what raised it. */
+function verdictNote(verdict: string, findings: readonly Finding[]): string {
+  const kinds = new Set(
+    findings.filter(({ severity }) => severity !== 'info').map(({ kind }) => kind),
+  );
+  if (verdict !== 'corrupt' || kinds.has('law')) return verdictNotes[verdict] ?? '';
+  return kinds.has('security')
+    ? 'loading this file could run code or mislead a reader'
+    : 'the files are not what was written';
+}
+
+const verdictNotes: Readonly<Record<string, string>> = {
+  intact: 'a law that healthy training cannot break was checked, and all held',
+  unremarkable: 'nothing found; no law could run that would prove it intact',
+  unverified: 'too little could be checked to say anything',
+  suspect: 'possible in healthy training, but hardly ever seen',
+  corrupt: 'this cannot be the work of healthy training',
+};
+
+function trustLines(result: Result): string[] {
+  const { trusted, verdict } = result;
+  if (verdict === 'intact' || verdict === 'unremarkable') return [];
+  const text = trusted
+    ? `${escapeText(trusted.checkpoint)}${trusted.step === null ? '' : ` (step ${trusted.step})`}`
+    : 'no checkpoint is known to be good: give --base, or judge earlier ones';
+  return ['', ...block('trust', text)];
+}
+
+function errorLines(result: Result): string[] {
+  const { error } = result;
+  if (!error) return [];
+  return [
+    `not checked: ${escapeText(error.what)}`,
+    ...block('where', escapeText(error.where)),
+    ...(error.why === undefined ? [] : block('why', escapeText(error.why))),
+    ...(error.next === undefined ? [] : block('next', escapeText(error.next, true))),
+  ];
+}
+
+/** Lines of every finding that is no note, grouped by damage; the first few in full. */
+export function renderFindings(findings: readonly Finding[]): string[] {
+  const damages = groupFindings(findings.filter(({ severity }) => severity !== 'info'));
+  const lines = damages.slice(0, shown).flatMap((damage) => findingLines(damage));
+  if (damages.length <= shown) return lines;
+  const rest = grouped(damages.length - shown);
+  return [...lines, '', `  and ${rest} more: --output json lists all findings`];
+}
+
+/** The whole report; ends in a newline. */
+export function renderText(result: Result): string {
+  const lines = errorLines(result);
+  const { verdict, checkpoint, coverage } = result;
+  if (checkpoint && verdict) {
+    const name = escapeText(checkpoint.path);
+    lines.push(
+      `${verdict.toUpperCase()}  ${name}`,
+      `  ${verdictNote(verdict, result.findings ?? [])}`,
+      ...titleLines(result),
+    );
+    const findings = result.findings ?? [];
+    const loud = findings.filter(({ severity }) => severity !== 'info');
+    lines.push(...renderFindings(loud));
+    lines.push(...trustLines(result));
+    const again = loud[0]?.next;
+    if (again) lines.push(...block('again', escapeText(again, true)));
+    const quiet = findings.filter(({ severity }) => severity === 'info');
+    if (quiet.length > 0) lines.push('', ...quiet.slice(0, shown).flatMap(infoLine));
+    if (quiet.length > shown) lines.push(`  · and ${grouped(quiet.length - shown)} more notes`);
+  }
+  if (coverage) lines.push(...coverageLines(coverage));
+  return `${lines.join('\n')}\n`;
+}

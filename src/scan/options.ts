@@ -1,0 +1,25 @@
+/** What a caller may tell about a run that its files do not say. Nothing here is ever a default. */
+import type { TrainingLog } from '../logs/training-log.ts';
+
+/** `--optimizer kind=adamw,beta1=0.9,…`: fills what the file leaves unknown, never overrules it. */
+export interface DeclaredOptimizer {
+  readonly kind?: string;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly eps?: number;
+  readonly weightDecay?: number;
+  readonly lr?: number;
+}
+
+export interface ScanOptions {
+  readonly optimizer?: DeclaredOptimizer;
+  /** No learning rate of the window was larger. */
+  readonly lrMax?: number;
+  /** Gradients were clipped to this global norm since the first step; recorded for coverage. */
+  readonly clipNorm?: number;
+  readonly log?: TrainingLog | null;
+  /** Tensors get their SHA-256 as well. */
+  readonly digest?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onBytes?: (bytes: number) => void;
+}

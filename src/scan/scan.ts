@@ -1,0 +1,219 @@
+/** Drives an engine over a pair of checkpoints and gathers what it found. Decides nothing. */
+import { type Alignment, alignCheckpoints, type Ends, type Unit } from '../checkpoint/align.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Problem } from '../checkpoint/problem.ts';
+import type { Tensor } from '../checkpoint/tensor.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { Constants, ElementLaw, LineLaw } from '../laws/law.ts';
+import type { CopyRecord } from '../records/copy-record.ts';
+import type { LawRecord } from '../records/law-record.ts';
+import type { SummaryRecord } from '../records/summary.ts';
+import type { Source } from '../sources/source.ts';
+import type { CoverageTally } from './coverage.ts';
+import type { Pair } from './law-context.ts';
+import { judgeModel, type ModelOutcome } from './model-sums.ts';
+import type { ScanOptions } from './options.ts';
+import type { PageOutcome } from './pages.ts';
+import { type CopyReason, type PlanContext, planComparison, planSingle, planUnit } from './plan.ts';
+import { tieCandidates } from './seen-ties.ts';
+import { judgeSteps, type StepReport } from './steps.ts';
+import { SweepRunner } from './sweep-runner.ts';
+
+export interface Opened {
+  readonly checkpoint: Checkpoint;
+  readonly source: Source;
+}
+
+/** What is compared; without a base, why there is none (`no base`, `the base is damaged`). */
+export interface PairEnds {
+  readonly head: Opened;
+  readonly base: Opened | null;
+  readonly noBase: string;
+}
+
+export interface LawOutcome {
+  readonly law: ElementLaw | LineLaw;
+  /** Null for a law about a tensor that belongs to no parameter. */
+  readonly unit: Unit | null;
+  readonly subject: Tensor;
+  readonly constants: Constants;
+  readonly record: LawRecord;
+}
+
+export interface CopyOutcome {
+  readonly reason: CopyReason;
+  readonly expected: Tensor;
+  readonly found: Tensor;
+  readonly record: CopyRecord;
+}
+
+export interface ScanOutcome {
+  readonly alignment: Alignment;
+  readonly steps: StepReport;
+  /** Of the head's tensors, by name. */
+  readonly summaries: ReadonlyMap<string, SummaryRecord>;
+  readonly sha256: ReadonlyMap<string, string>;
+  readonly laws: readonly LawOutcome[];
+  readonly copies: readonly CopyOutcome[];
+  readonly pages: readonly PageOutcome[];
+  readonly model: readonly ModelOutcome[];
+  /** Checksums that do not match. */
+  readonly problems: { readonly head: readonly Problem[]; readonly base: readonly Problem[] };
+  readonly coverage: CoverageTally;
+  readonly bytesRead: number;
+}
+
+/** Roles whose numbers must be finite; a buffer may hold infinities (masks), `other` may hold anything. */
+const finiteRoles: ReadonlySet<string> = new Set([
+  'parameter',
+  'gradient',
+  'first-moment',
+  'second-moment',
+  'max-second-moment',
+  'momentum',
+  'master',
+  'average',
+]);
+
+export function mustBeFinite(tensor: Tensor): boolean {
+  return finiteRoles.has(tensor.role);
+}
+
+function countFinite(run: SweepRunner, checkpoint: Checkpoint): void {
+  for (const tensor of checkpoint.tensors) {
+    if (!mustBeFinite(tensor) || tensor.aliasOf !== null) continue;
+    const record = run.summaries.head.get(tensor.name);
+    if (record) run.coverage.judged('finite-values', record.elements);
+    else if (tensor.placement.kind === 'absent') {
+      run.coverage.unknown('finite-values', tensor.elements, tensor.placement.reason);
+    }
+  }
+}
+
+/**
+ * Compares ties that were seen in the base, and returns the names of the tensors that are judged so:
+ * a tie moves with its owner and is no frozen parameter.
+ */
+async function sweepSeenTies(
+  run: SweepRunner,
+  alignment: Alignment,
+  ends: PairEnds,
+): Promise<Set<string>> {
+  const judged = new Set<string>();
+  if (!ends.base) return judged;
+  const baseTensors = new Map(ends.base.checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
+  const trained = alignment.units.map(
+    ({ copy, weight }): Ends =>
+      copy ? { head: copy, base: baseTensors.get(copy.name) ?? null } : weight,
+  );
+  for (const tie of await tieCandidates(alignment.singles, trained, ends.base.source)) {
+    const stream = (tensor: Tensor, origin: 'base' | 'head') => ({ tensor, origin });
+    const before = planComparison(
+      'tied',
+      stream(tie.trained.base, 'base'),
+      stream(tie.copy.base, 'base'),
+    );
+    const [seen] = await run.run(before);
+    if (!seen || seen.record.different > 0) continue;
+    const now = planComparison(
+      'seen-tied',
+      stream(tie.trained.head, 'head'),
+      stream(tie.copy.head, 'head'),
+    );
+    for (const outcome of await run.run(now)) run.keepCopy(outcome);
+    judged.add(tie.copy.head.name);
+  }
+  return judged;
+}
+
+function singleReason(
+  ends: Ends,
+  frozen: ReadonlySet<string>,
+  sameStep: boolean,
+): 'same-step' | 'frozen' | null {
+  if (!ends.head || !ends.base) return null;
+  if (sameStep) return ends.head.role === 'other' ? null : 'same-step';
+  return frozen.has(ends.head.name) ? 'frozen' : null;
+}
+
+/** Why no pair law can run; null where they can. */
+function pairRefusal(alignment: Alignment, steps: StepReport, ends: PairEnds): string | null {
+  if (!ends.base) return ends.noBase;
+  if (steps.backwards) return 'the step went backwards';
+  if (steps.sameStep) return 'no step between the checkpoints';
+  const matched = alignment.units.some((unit) => unit.base !== null);
+  return matched ? null : 'the base holds no state for any of these parameters';
+}
+
+async function sweepSingles(
+  run: SweepRunner,
+  alignment: Alignment,
+  context: PlanContext,
+  ends: PairEnds,
+): Promise<void> {
+  const comparable = context.pairRefusal === null;
+  const tied = comparable ? await sweepSeenTies(run, alignment, ends) : new Set<string>();
+  const frozen = new Set(context.pair.head.frozen.filter((name) => !tied.has(name)));
+  for (const single of alignment.singles) {
+    const reason = singleReason(single, frozen, context.sameStep);
+    for (const plan of planSingle(single, reason, context)) {
+      for (const outcome of await run.run(plan)) run.keepCopy(outcome);
+    }
+  }
+}
+
+/** Ties that the file declares and stores twice. */
+async function sweepTies(run: SweepRunner, head: Checkpoint): Promise<void> {
+  const tensors = new Map(head.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const [name, repeated] of head.tied) {
+    const found = tensors.get(name);
+    const expected = tensors.get(repeated);
+    if (!found || !expected || found.aliasOf !== null || found.dtype !== expected.dtype) continue;
+    const plan = planComparison(
+      'tied',
+      { tensor: expected, origin: 'head' },
+      { tensor: found, origin: 'head' },
+    );
+    for (const outcome of await run.run(plan)) run.keepCopy(outcome);
+  }
+}
+
+/** Reads head and base once and returns every record. */
+export async function scanPair(
+  ends: PairEnds,
+  engine: Engine,
+  options: ScanOptions,
+): Promise<ScanOutcome> {
+  const run = new SweepRunner(ends, engine, options);
+  const pair: Pair = { head: ends.head.checkpoint, base: ends.base?.checkpoint ?? null };
+  const { coverage, summaries } = run;
+  const alignment = alignCheckpoints(pair.head, pair.base);
+  const steps = judgeSteps(alignment, pair, coverage);
+  const refusal = pairRefusal(alignment, steps, ends);
+  const { sameStep } = steps;
+  const context: PlanContext = { pair, options, coverage, sameStep, pairRefusal: refusal };
+  for (const unit of alignment.units) {
+    for (const plan of planUnit(unit, context)) {
+      for (const outcome of await run.run(plan)) run.keepCopy(outcome);
+    }
+  }
+  await sweepSingles(run, alignment, context, ends);
+  await sweepTies(run, pair.head);
+  countFinite(run, pair.head);
+  const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
+  const problems = { head: await run.checkRest('head'), base: await run.checkRest('base') };
+  const { sha256, laws, copies, pages, bytesRead } = run;
+  return {
+    alignment,
+    steps,
+    summaries: summaries.head,
+    sha256,
+    laws,
+    copies,
+    pages,
+    model,
+    problems,
+    coverage,
+    bytesRead,
+  };
+}

@@ -1,0 +1,132 @@
+/** Runs planned sweeps one after the other and keeps what each returns. */
+import type { Problem } from '../checkpoint/problem.ts';
+import {
+  checksumKey,
+  type Engine,
+  type EngineContext,
+  type SweepResult,
+} from '../engines/engine.ts';
+import type { Constants, Operand } from '../laws/law.ts';
+import type { CopyRecord } from '../records/copy-record.ts';
+import type { LawRecord } from '../records/law-record.ts';
+import type { SummaryRecord } from '../records/summary.ts';
+import { compareCrc32, readCrc32 } from './checksums.ts';
+import { CoverageTally } from './coverage.ts';
+import type { ScanOptions } from './options.ts';
+import { comparePages, type PageOutcome } from './pages.ts';
+import type { Plan } from './plan.ts';
+import type { CopyOutcome, LawOutcome, Opened, PairEnds } from './scan.ts';
+
+const noDigests = new Uint32Array();
+
+export class SweepRunner {
+  readonly coverage = new CoverageTally();
+  readonly summaries = {
+    head: new Map<string, SummaryRecord>(),
+    base: new Map<string, SummaryRecord>(),
+  };
+  readonly sha256 = new Map<string, string>();
+  readonly laws: LawOutcome[] = [];
+  readonly copies: CopyOutcome[] = [];
+  readonly pages: PageOutcome[] = [];
+  bytesRead = 0;
+  readonly #ends: PairEnds;
+  readonly #engine: Engine;
+  readonly #options: ScanOptions;
+  readonly #crc32 = new Map<string, number>();
+
+  constructor(ends: PairEnds, engine: Engine, options: ScanOptions) {
+    this.#ends = ends;
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  /** Returns the copies for the caller to judge; laws, records and checksums are kept here. */
+  async run(plan: Plan): Promise<readonly CopyOutcome[]> {
+    const result = await this.#engine.run(plan.sweep, this.#context());
+    this.bytesRead += result.bytesRead;
+    for (const [key, value] of result.crc32) this.#crc32.set(key, value);
+    await this.#keepPages(plan, result);
+    this.#keepRecords(plan, result);
+    this.#keepLaws(plan, result.laws);
+    return plan.copies.map((copy, i) => ({
+      reason: copy.reason,
+      expected: copy.expected.tensor,
+      found: copy.found.tensor,
+      record: result.copies[i] as CopyRecord,
+    }));
+  }
+
+  keepCopy(outcome: CopyOutcome): void {
+    this.coverage.judged('bits-agree', outcome.record.compared);
+    this.copies.push(outcome);
+  }
+
+  /** Every stored checksum of one end: those that sweeps computed in passing, and the rest. */
+  async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
+    const end = this.#ends[origin];
+    const found: Problem[] = [];
+    for (const stored of end?.checkpoint.checksums ?? []) {
+      const { checkpoint, source } = end as Opened;
+      let value = this.#crc32.get(checksumKey(origin, stored));
+      if (value === undefined) {
+        value = await readCrc32(source, stored);
+        this.bytesRead += stored.length;
+        this.#options.onBytes?.(this.bytesRead);
+      }
+      const problem = compareCrc32(checkpoint, stored, value);
+      if (problem) found.push(problem);
+    }
+    return found;
+  }
+
+  #context(): EngineContext {
+    const { signal, onBytes } = this.#options;
+    const { head, base } = this.#ends;
+    return {
+      sources: { head: head.source, base: base?.source ?? null },
+      checksums: { head: head.checkpoint.checksums, base: base?.checkpoint.checksums ?? [] },
+      ...(signal ? { signal } : {}),
+      ...(onBytes ? { onBytes: (bytes: number) => onBytes(this.bytesRead + bytes) } : {}),
+    };
+  }
+
+  async #keepPages(plan: Plan, result: SweepResult): Promise<void> {
+    const outcomes = await comparePages(plan.sweep, result, this.#ends.head.source);
+    for (const outcome of outcomes) {
+      this.coverage.judged('no-repeated-pages', outcome.pages * outcome.elementsPerPage);
+      this.pages.push(outcome);
+    }
+  }
+
+  #keepRecords(plan: Plan, result: SweepResult): void {
+    for (const [operand, record] of Object.entries(result.summaries)) {
+      const stream = plan.sweep.streams[operand as Operand];
+      // The digest table is 0.2 % of a checkpoint; its one reader has had it.
+      if (stream)
+        this.summaries[stream.origin].set(stream.tensor.name, { ...record, digests: noDigests });
+    }
+    for (const [operand, hash] of Object.entries(result.sha256)) {
+      const stream = plan.sweep.streams[operand as Operand];
+      if (stream?.origin === 'head') this.sha256.set(stream.tensor.name, hash);
+    }
+  }
+
+  #keepLaws(plan: Plan, records: readonly LawRecord[]): void {
+    for (const planned of plan.laws) {
+      const choices = planned.alternatives.map((i) => ({
+        record: records[i] as LawRecord,
+        constants: (plan.sweep.laws[i] as { constants: Constants }).constants,
+      }));
+      // Broken means broken under every reading of the file: the mildest one speaks.
+      choices.sort((a, b) => a.record.broken - b.record.broken);
+      const { record, constants } = choices[0] as (typeof choices)[number];
+      const { law, subject } = planned;
+      this.coverage.judged(law.id, record.judged);
+      const reason =
+        law.scope === 'line' ? 'no line in which enough elements must move' : 'not-finite';
+      this.coverage.unknown(law.id, subject.elements - record.judged, reason);
+      this.laws.push({ law, unit: plan.unit, subject, constants, record });
+    }
+  }
+}

@@ -1,0 +1,179 @@
+/** Checkpoints on this machine's file systems. */
+import type { BigIntStats, Dirent } from 'node:fs';
+import { opendirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { LaikaError } from '../checkpoint/errors.ts';
+import { FileHandles } from './file-handles.ts';
+import { escapeReason, safeJoin } from './safe-join.ts';
+import type { Source, SourceFile } from './source.ts';
+import { isMissing, storageError, systemCode } from './storage-error.ts';
+
+const openFiles = 64;
+
+/** Entries that one listing may meet before it gives up. */
+const listLimit = 1_000_000;
+
+/**
+ * Opens a file or a folder for reading.
+ * @throws LaikaError `path-missing`, `path-unreadable` (permission, a pipe, a device).
+ */
+export async function openLocalSource(path: string): Promise<Source> {
+  const absolute = resolve(path);
+  const state = stateOf(absolute, path);
+  if (state.isFile()) return new LocalSource(path, dirname(absolute), basename(absolute));
+  if (state.isDirectory()) return new LocalSource(path, absolute, null);
+  throw new LaikaError({
+    code: 'path-unreadable',
+    what: 'Only regular files and folders are read',
+    where: path,
+    why: state.isFIFO() ? 'it is a named pipe' : 'it is a device or a socket',
+  });
+}
+
+function stateOf(absolute: string, path: string): BigIntStats {
+  try {
+    return statSync(absolute, { bigint: true });
+  } catch (error) {
+    throw storageError(error, path);
+  }
+}
+
+class LocalSource implements Source {
+  readonly path: string;
+  readonly isFile: boolean;
+  readonly #root: string;
+  readonly #name: string | null;
+  readonly #handles = new FileHandles(openFiles);
+  /** Names that were checked already: checking takes as long as a small read. */
+  readonly #paths = new Map<string, string>();
+
+  constructor(path: string, root: string, name: string | null) {
+    this.path = path;
+    this.isFile = name !== null;
+    this.#root = root;
+    this.#name = name;
+  }
+
+  async list(depth = 3): Promise<readonly SourceFile[]> {
+    if (this.#name !== null) {
+      const file = await this.stat(this.#name);
+      return file ? [file] : [];
+    }
+    const files = listFolder(this.#root, depth);
+    return files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+
+  async stat(file: string): Promise<SourceFile | null> {
+    return describe(this.localPath(file), file);
+  }
+
+  async read(file: string, offset: number, into: Uint8Array): Promise<void> {
+    if (into.length > 0) this.#handles.read(this.localPath(file), offset, into);
+  }
+
+  localPath(file: string): string {
+    const known = this.#paths.get(file);
+    if (known !== undefined) return known;
+    // The file that the user named may be called anything; names inside a folder may not.
+    const path = file === this.#name ? join(this.#root, file) : safeJoin(this.#root, file);
+    this.#paths.set(file, path);
+    return path;
+  }
+
+  async close(): Promise<void> {
+    this.#handles.closeAll();
+  }
+}
+
+/** Null: gone, or no regular file. */
+function describe(path: string, name: string): SourceFile | null {
+  try {
+    const state = statSync(path, { bigint: true });
+    if (!state.isFile()) return null;
+    return {
+      name,
+      sizeBytes: Number(state.size),
+      identity: `${state.dev}:${state.ino}:${state.size}:${state.mtimeNs}`,
+      modifiedMs: Number(state.mtimeNs / 1000n) / 1000,
+    };
+  } catch (error) {
+    // A link whose target is gone, or a loop of links, is no file either.
+    if (isMissing(error) || systemCode(error) === 'ELOOP') return null;
+    throw storageError(error, path);
+  }
+}
+
+interface Folder {
+  /** Relative to the root, with a trailing slash; empty for the root. */
+  readonly prefix: string;
+  readonly level: number;
+}
+
+function listFolder(root: string, depth: number): SourceFile[] {
+  const files: SourceFile[] = [];
+  const queue: Folder[] = [{ prefix: '', level: 0 }];
+  let entries = 0;
+  for (let folder = queue.pop(); folder; folder = queue.pop()) {
+    for (const entry of readFolder(join(root, folder.prefix), folder.level === 0)) {
+      entries += 1;
+      if (entries > listLimit) throw tooMany(root);
+      const name = folder.prefix + entry.name;
+      if (escapeReason(name) !== null) continue;
+      const kind = kindOf(entry, root, name);
+      if (kind === 'folder' && folder.level < depth) {
+        queue.push({ prefix: `${name}/`, level: folder.level + 1 });
+      }
+      const file = kind === 'file' ? describe(join(root, name), name) : null;
+      if (file) files.push(file);
+    }
+  }
+  return files;
+}
+
+function* readFolder(path: string, isRoot: boolean): Generator<Dirent> {
+  let folder: ReturnType<typeof opendirSync>;
+  try {
+    folder = opendirSync(path);
+  } catch (error) {
+    // Below the root a folder may vanish between two looks: trainers rotate.
+    if (!isRoot && isMissing(error)) return;
+    throw storageError(error, path);
+  }
+  try {
+    for (let entry = folder.readSync(); entry; entry = folder.readSync()) yield entry;
+  } finally {
+    folder.closeSync();
+  }
+}
+
+function kindOf(entry: Dirent, root: string, name: string): 'file' | 'folder' | 'other' {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'folder';
+  if (entry.isFIFO() || entry.isSocket() || entry.isCharacterDevice() || entry.isBlockDevice()) {
+    return 'other';
+  }
+  try {
+    const path = join(root, name);
+    const state = statSync(path);
+    if (state.isFile()) return 'file';
+    return state.isDirectory() && staysInside(root, path) ? 'folder' : 'other';
+  } catch {
+    return 'other';
+  }
+}
+
+/** A link to a folder is followed only downwards inside the root: no loops, nothing from elsewhere. */
+function staysInside(root: string, link: string): boolean {
+  const target = realpathSync(link) + sep;
+  const from = realpathSync(dirname(link)) + sep;
+  return target.startsWith(realpathSync(root) + sep) && !from.startsWith(target);
+}
+
+function tooMany(root: string): LaikaError {
+  return new LaikaError({
+    code: 'limit-exceeded',
+    what: `The folder holds more than ${listLimit} entries`,
+    where: root,
+    next: 'name the checkpoint itself rather than a folder above it',
+  });
+}

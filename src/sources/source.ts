@@ -1,0 +1,31 @@
+/** Bytes of named files by range, and a listing. Nothing else in Laika touches a path. */
+
+export interface SourceFile {
+  /** Relative to the source, with `/`. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Changes when the file does: device, inode, size and mtime in nanoseconds, or a strong ETag. */
+  readonly identity: string;
+  /** When it was last written, in milliseconds since 1970, where the storage says. */
+  readonly modifiedMs?: number;
+}
+
+export interface Source {
+  /** As the user gave it, for messages. */
+  readonly path: string;
+  /** True for one file (whose only name is its base name), false for a folder. */
+  readonly isFile: boolean;
+  /** Regular files below, at most `depth` folders deep (default 3), sorted by name; links are followed only inside. */
+  list(depth?: number): Promise<readonly SourceFile[]>;
+  /** The present state of one file; null when it is gone. */
+  stat(file: string): Promise<SourceFile | null>;
+  /**
+   * Fills `into` with `into.length` bytes from `offset`.
+   * @throws LaikaError `changed-while-reading` when the file is shorter than that by now,
+   * `path-unreadable` when the storage fails.
+   */
+  read(file: string, offset: number, into: Uint8Array): Promise<void>;
+  /** Absolute path for engines that read by themselves; null for remote sources. */
+  localPath(file: string): string | null;
+  close(): Promise<void>;
+}

@@ -1,0 +1,99 @@
+/** The one way from a placement to bytes: a run of a tensor's logical, row-major, little-endian elements. */
+import assert from 'node:assert/strict';
+import { dtypeBits } from '../checkpoint/dtype.ts';
+import type { Piece, Tensor } from '../checkpoint/tensor.ts';
+import type { Source } from './source.ts';
+import { readStrided } from './strided-tensor.ts';
+
+export interface ElementRun {
+  /** Flat logical index of the first element. */
+  readonly first: number;
+  /** Elements; types smaller than a byte need a run of whole bytes. */
+  readonly count: number;
+  /** Exactly the bytes of the run; any alignment. */
+  readonly into: Uint8Array;
+}
+
+/**
+ * Fills `run.into` and returns the bytes that were read from files for it.
+ * The run must lie inside the tensor, and the tensor must not be `absent`: both are asserted.
+ * @throws LaikaError as `Source.read`.
+ */
+export async function readTensorBytes(
+  source: Source,
+  tensor: Tensor,
+  run: ElementRun,
+): Promise<number> {
+  const { placement } = tensor;
+  const start = byteOf(tensor, run.first);
+  const length = byteOf(tensor, run.first + run.count) - start;
+  assert(run.into.length === length, 'the buffer has the size of the run');
+  assert(run.first >= 0 && run.first + run.count <= tensor.elements, 'the run is in the tensor');
+  if (run.count === 0) return 0;
+  switch (placement.kind) {
+    case 'dense':
+      return readDense(source, tensor, { pieces: placement.pieces, start, into: run.into });
+    case 'strided':
+      return readStrided(source, { tensor, placement }, run);
+    case 'inline':
+      run.into.set(placement.bytes.subarray(start, start + length));
+      return 0;
+    case 'zeros':
+      run.into.fill(0);
+      return 0;
+    case 'absent':
+      return assert.fail(`${tensor.name} has no bytes`);
+  }
+}
+
+function byteOf(tensor: Tensor, element: number): number {
+  const bits = dtypeBits[tensor.dtype] * element;
+  assert(Number.isSafeInteger(bits) && bits % 8 === 0, 'a run starts and ends at a byte');
+  return bits / 8;
+}
+
+/** Logical byte at which every piece starts, and the end: one table a tensor, searched a page. */
+const pieceStarts = new WeakMap<readonly Piece[], Float64Array>();
+
+function startsOf(pieces: readonly Piece[], tensor: Tensor): Float64Array {
+  const known = pieceStarts.get(pieces);
+  if (known) return known;
+  const starts = new Float64Array(pieces.length + 1);
+  for (const [i, piece] of pieces.entries()) {
+    starts[i + 1] = (starts[i] as number) + byteOf(tensor, piece.elements);
+  }
+  pieceStarts.set(pieces, starts);
+  return starts;
+}
+
+async function readDense(
+  source: Source,
+  tensor: Tensor,
+  work: { pieces: readonly Piece[]; start: number; into: Uint8Array },
+): Promise<number> {
+  const { pieces, into } = work;
+  const starts = startsOf(pieces, tensor);
+  let i = lastAtMost(starts, work.start);
+  for (let done = 0; done < into.length; i++) {
+    const piece = pieces[i];
+    assert(piece, 'pieces tile the tensor');
+    const inside = work.start + done - (starts[i] as number);
+    const left = (starts[i + 1] as number) - (starts[i] as number) - inside;
+    const length = Math.min(left, into.length - done);
+    await source.read(piece.file, piece.offset + inside, into.subarray(done, done + length));
+    done += length;
+  }
+  return into.length;
+}
+
+/** Index of the last start that is not above `value`. */
+function lastAtMost(starts: Float64Array, value: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] as number) <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,144 @@
+/** One checkpoint, or a pair, from its path to its result document. */
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { LaikaError } from '../checkpoint/errors.ts';
+import type { Engine } from '../engines/engine.ts';
+import { openCheckpoint } from '../formats/open-checkpoint.ts';
+import type { ScanOptions } from '../scan/options.ts';
+import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
+import { decide } from './decide.ts';
+import { checkpointPart, coverageOf, header, tensorPart } from './document.ts';
+import { problemFinding, scanFindings } from './findings.ts';
+import type { Finding, Result } from './result.ts';
+
+export interface JudgeRequest {
+  readonly head: string;
+  /** Null: judged by itself. */
+  readonly base: string | null;
+  readonly options: ScanOptions;
+  readonly engine: Engine;
+  /** The command that shows a finding again. */
+  readonly next: string;
+  /** List every tensor with its statistics. */
+  readonly listTensors?: boolean;
+}
+
+/** Findings listed one by one; what is past this is counted in the last one. */
+const findingsListed = 1000;
+
+function isDamaged(checkpoint: Checkpoint): boolean {
+  return checkpoint.problems.some((problem) => problem.kind !== 'info');
+}
+
+/** Refuses a verdict about files that changed while they were read. */
+async function assertUnchanged({ checkpoint, source }: Opened): Promise<void> {
+  for (const file of checkpoint.files) {
+    const now = await source.stat(file.name);
+    if (now?.identity === file.identity) continue;
+    throw new LaikaError({
+      code: 'changed-while-reading',
+      what: now ? 'a file changed while it was read' : 'a file disappeared while it was read',
+      where: `${checkpoint.path}: ${file.name}`,
+      why: 'the checkpoint is being written, rotated or overwritten',
+      next: 'check it again when the trainer has finished writing',
+    });
+  }
+}
+
+/** Worst first; what names an element before what names a tensor, and that before sums of the model. */
+function bySeverity(a: Finding, b: Finding): number {
+  const order = ['critical', 'error', 'warning', 'info'];
+  const rank = (finding: Finding) => {
+    const place =
+      finding.bits?.flip !== undefined ? 0 : finding.element ? 1 : finding.tensor ? 2 : 3;
+    return 4 * order.indexOf(finding.severity) + place;
+  };
+  return rank(a) - rank(b) || b.count - a.count;
+}
+
+function capped(findings: readonly Finding[]): Finding[] {
+  const sorted = [...findings].sort(bySeverity);
+  const last = sorted[findingsListed];
+  if (!last) return sorted;
+  const rest = sorted.length - findingsListed;
+  const message = `${rest} more findings like this one are not listed`;
+  return [...sorted.slice(0, findingsListed), { ...last, count: rest, message }];
+}
+
+interface Scanned {
+  readonly outcome: ScanOutcome;
+  readonly base: Opened | null;
+  /** What the base's own files say against it. */
+  readonly baseFindings: readonly Finding[];
+}
+
+/** Scans with the base; a base whose own checksums fail is put aside and the head judged without it. */
+async function scanWith(
+  head: Opened,
+  base: Opened | null,
+  request: JudgeRequest,
+): Promise<Scanned> {
+  const { engine, options, next } = request;
+  const usable = base && !isDamaged(base.checkpoint) ? base : null;
+  const noBase = base ? 'the base is damaged' : 'no base';
+  const problems = base?.checkpoint.problems.filter((problem) => problem.kind !== 'info') ?? [];
+  const outcome = await scanPair({ head, base: usable, noBase }, engine, options);
+  const broken = outcome.problems.base;
+  const baseFindings = [...problems, ...broken].map((each) => problemFinding(each, 'base', next));
+  if (broken.length === 0) return { outcome, base: usable, baseFindings };
+  const alone = await scanPair(
+    { head, base: null, noBase: 'the base is damaged' },
+    engine,
+    options,
+  );
+  return { outcome: alone, base: null, baseFindings };
+}
+
+function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Result {
+  const { outcome, base, baseFindings } = scanned;
+  const { checkpoint } = head;
+  const { next } = request;
+  const findings = capped([
+    ...[...checkpoint.problems, ...outcome.problems.head].map((each) =>
+      problemFinding(each, 'head', next),
+    ),
+    ...baseFindings,
+    ...scanFindings(outcome, checkpoint.tensors, next),
+  ]);
+  const coverage = coverageOf(outcome, checkpoint);
+  const verdict = decide(findings, coverage);
+  const quiet = verdict === 'intact' || verdict === 'unremarkable';
+  const trusted = quiet ? checkpoint : (base?.checkpoint ?? null);
+  return {
+    ...header(),
+    checkpoint: checkpointPart(checkpoint),
+    ...(base ? { base: checkpointPart(base.checkpoint) } : {}),
+    verdict,
+    findings,
+    coverage,
+    ...(request.listTensors
+      ? { tensors: checkpoint.tensors.map((each) => tensorPart(each, outcome)) }
+      : {}),
+    ...(trusted ? { trusted: { checkpoint: trusted.path, step: trusted.step } } : {}),
+  };
+}
+
+/**
+ * Judges `head`, against `base` where one is given.
+ * @throws LaikaError for what is no checkpoint, cannot be read, passes a limit or changed meanwhile.
+ */
+export async function judge(request: JudgeRequest): Promise<Result> {
+  const head = await openCheckpoint(request.head);
+  try {
+    const base = request.base === null ? null : await openCheckpoint(request.base);
+    try {
+      const scanned = await scanWith(head, base, request);
+      await assertUnchanged(head);
+      if (base) await assertUnchanged(base);
+      return documentOf(head, scanned, request);
+    } finally {
+      await base?.source.close();
+    }
+  } finally {
+    await head.source.close();
+  }
+}

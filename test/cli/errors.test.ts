@@ -1,0 +1,125 @@
+/** Bad input ends in the right exit code and one clear message: what, where, why, what next. */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { laika } from './laika.ts';
+
+const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
+const healthy = fixture('recorded/snapshot-gan/checkpoint-000110.safetensors');
+let folder = '';
+const at = (name: string) => join(folder, name);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'laika-errors-'));
+  const bytes = readFileSync(healthy);
+  writeFileSync(at('empty.pt'), '');
+  writeFileSync(at('empty.safetensors'), '');
+  writeFileSync(at('cut.safetensors'), bytes.subarray(0, bytes.length - 1000));
+  writeFileSync(at('notes.txt'), 'lr was too high today\n');
+  writeFileSync(at('huge.safetensors'), Buffer.concat([Buffer.alloc(8, 0xff), bytes.subarray(8)]));
+  mkdirSync(at('nothing'));
+  mkdirSync(at('run'));
+  copyFileSync(healthy, at('run/checkpoint-000110.safetensors'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function shown(words: readonly string[]): Promise<{ code: number | null; text: string }> {
+  const { code, stdout, stderr } = await laika(words);
+  const text = stdout + stderr;
+  expect(text).not.toMatch(/\n\s+at .+:\d+:\d+/);
+  for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(160);
+  return { code, text };
+}
+
+describe('what cannot be checked ends with 2, and says what helps', () => {
+  it.each([
+    ['a missing path', ['validate', '/nowhere/at/all.pt'], /no such|not there|missing/i],
+    ['a text file', ['validate', 'notes.txt'], /text/],
+    ['a folder without checkpoints', ['validate', 'nothing'], /no checkpoint/i],
+    ['an engine that is not built', ['validate', 'run', '--engine', 'cuda'], /cuda/],
+    ['an engine that is none', ['validate', 'run', '--engine', 'abacus'], /abacus/],
+    ['a rate that is no number', ['validate', 'run', '--lr-max', 'fast'], /--lr-max fast/],
+    ['a declaration that is none', ['validate', 'run', '--optimizer', 'adamw'], /--optimizer/],
+    ['an output that is none', ['validate', 'run', '--output', 'pdf'], /--output pdf/],
+    ['a threshold that is none', ['validate', 'run', '--fail-on', 'fine'], /--fail-on fine/],
+    ['a log that is not there', ['validate', 'run', '--log', 'gone.jsonl'], /gone\.jsonl/],
+    ['a rule that is none', ['rules', 'moment-abound'], /no such rule/],
+    ['a command that is none', ['valdate', 'run'], /unknown command|Did you mean/],
+    ['a watcher that is not there', ['tail', '--state-dir', 'nothing', '--once'], /watcher/],
+  ])('%s', async (_name, words, message) => {
+    const inFolder = words.map((word) =>
+      /^(notes\.txt|nothing|run|gone\.jsonl)$/.test(word) ? at(word) : word,
+    );
+    const { code, text } = await shown(inFolder);
+    expect(code).toBe(2);
+    expect(text).toMatch(message);
+  });
+
+  it('puts the same four into the document for programs', async () => {
+    const { code, stdout } = await laika(['validate', at('notes.txt'), '--output', 'json']);
+    expect(code).toBe(2);
+    const { error, verdict } = JSON.parse(stdout);
+    expect(verdict).toBe('unverified');
+    expect(Object.keys(error)).toEqual(expect.arrayContaining(['code', 'what', 'where', 'next']));
+  });
+});
+
+describe('damage ends with 1, and is a finding', () => {
+  it.each([
+    ['an empty .pt', 'empty.pt', /file-truncated/],
+    ['an empty .safetensors', 'empty.safetensors', /file-truncated/],
+    ['a cut file', 'cut.safetensors', /file-truncated|tensor-out-of-bounds/],
+    ['a header that lies', 'huge.safetensors', /header-invalid|file-truncated/],
+  ])('%s', async (_name, file, rule) => {
+    const { code, text } = await shown(['validate', at(file)]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/^CORRUPT/);
+    expect(text).toMatch(rule);
+  });
+
+  it('is 1 also for a call to code in a pickle, which is never run', async () => {
+    const { code, text } = await shown(['validate', fixture('hostile/pt-calls-os-system.pt')]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/code-in-pickle/);
+    expect(text.split('\n')).not.toContain('pwned');
+  });
+});
+
+describe('exit codes', () => {
+  it('is 3 where nothing could be checked at all', async () => {
+    expect((await laika(['validate', fixture('hostile/st-no-tensors.safetensors')])).code).toBe(3);
+  });
+
+  it('is 2 where a required law judged nothing, and 0 where only a report was asked for', async () => {
+    const required = await laika(['validate', healthy, '--require', 'moment-increment']);
+    expect(required.code).toBe(2);
+    expect(required.stderr).toMatch(/--require moment-increment/);
+    expect((await laika(['validate', at('cut.safetensors'), '--exit-zero'])).code).toBe(0);
+  });
+
+  it('judges the newest checkpoint of a run folder', async () => {
+    const { code, stdout } = await laika(['validate', at('run')]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/INTACT .*checkpoint-000110/);
+  });
+});
+
+describe('configuration', () => {
+  it('names an unknown key and the one that was meant', async () => {
+    writeFileSync(at('laika.json'), '{"failOm": "suspect"}');
+    const { code, text } = await shown(['validate', at('run'), '--config', at('laika.json')]);
+    expect(code).toBe(2);
+    expect(text).toMatch(/failOm/);
+    expect(text).toMatch(/failOn/);
+  });
+
+  it('is overruled by flags', async () => {
+    writeFileSync(at('strict.json'), '{"require": ["moment-increment"]}');
+    const strict = ['validate', healthy, '--config', at('strict.json')];
+    expect((await laika(strict)).code).toBe(2);
+    expect((await laika([...strict, '--require', 'moment-bound'])).code).toBe(0);
+  });
+});

@@ -1,0 +1,115 @@
+/** The walk over a dead run, with a judge that answers from a table: which checkpoint is bad, what inherits it. */
+import { describe, expect, it } from 'vitest';
+import { postmortemDocument } from '../../src/postmortem/postmortem.ts';
+import { type JudgePair, walkRun } from '../../src/postmortem/walk.ts';
+import type { Finding, Result, Verdict } from '../../src/verdict/result.ts';
+
+const law: Finding = {
+  rule: 'moment-increment',
+  kind: 'law',
+  certainty: 'confirmed',
+  severity: 'critical',
+  tensor: 'optimizer.state.3.exp_avg_sq',
+  parameter: 'model.blocks.3.up.weight',
+  count: 1,
+  message: 'broken',
+  next: 'again',
+};
+const cut: Finding = { ...law, rule: 'file-truncated', kind: 'structure' };
+
+function says(verdict: Verdict, step: number, findings: readonly Finding[]): Result {
+  const checkpoint = {
+    path: String(step),
+    layout: 'torch-zip',
+    step,
+    complete: true,
+    optimizers: [],
+  };
+  return {
+    schema: 'laika.result/1',
+    laika: { version: '0', rules: '' },
+    checkpoint,
+    verdict,
+    findings,
+  };
+}
+
+/** `broken` lists pairs "base>head"; `alone` lists checkpoints that are damaged files. */
+function judge(broken: readonly string[], alone: readonly string[] = []): JudgePair {
+  return async (head, base) => {
+    if (alone.includes(head)) return says('corrupt', Number(head), [cut]);
+    if (base !== null && alone.includes(base))
+      return says('corrupt', Number(head), [{ ...cut, message: 'in the base: cut' }]);
+    const bad = base !== null && broken.includes(`${base}>${head}`);
+    return says(bad ? 'corrupt' : 'intact', Number(head), bad ? [law] : []);
+  };
+}
+
+const run = ['10', '20', '30', '40'];
+
+describe('the walk', () => {
+  it('says so where nothing is wrong, and trusts the last one', async () => {
+    const walk = await walkRun(run, judge([]));
+    expect(walk.firstBad).toBeNull();
+    expect(walk.lastGood?.path).toBe('40');
+  });
+
+  it('names the head of a broken pair where the one before it does not fit either', async () => {
+    const walk = await walkRun(run, judge(['20>30', '10>30', '20>40']));
+    expect(walk.firstBad).toMatchObject({ path: '30', shownBy: { base: '20', head: '30' } });
+    expect(walk.lastGood?.path).toBe('20');
+    expect(walk.inherits).toEqual(['40']);
+  });
+
+  it('names the base where only the later pair shows it: the head fits the one before', async () => {
+    const walk = await walkRun(run, judge(['20>30', '20>40']));
+    expect(walk.firstBad).toMatchObject({ path: '20', shownBy: { base: '20', head: '30' } });
+    expect(walk.lastGood?.path).toBe('10');
+    expect(walk.inherits).toEqual([]);
+  });
+
+  it('clears a later checkpoint that does not go on from the bad one', async () => {
+    const walk = await walkRun(run, judge(['20>30', '10>30', '30>40']));
+    expect(walk.firstBad?.path).toBe('30');
+    expect(walk.inherits).toEqual([]);
+  });
+
+  it('takes one that fits both for an heir: it cannot be told apart', async () => {
+    const walk = await walkRun(run, judge(['20>30', '10>30']));
+    expect(walk.inherits).toEqual(['40']);
+  });
+
+  it('knows that a damaged file hands nothing on', async () => {
+    const walk = await walkRun(run, judge([], ['20']));
+    expect(walk.firstBad?.path).toBe('20');
+    expect(walk.lastGood?.path).toBe('10');
+    expect(walk.inherits).toEqual([]);
+  });
+
+  it('trusts nothing where the first one is bad', async () => {
+    const walk = await walkRun(run, judge([], ['10']));
+    expect(walk.firstBad?.path).toBe('10');
+    expect(walk.lastGood).toBeNull();
+  });
+});
+
+describe('the document', () => {
+  it('has the worst verdict, the last good one, tensors, layers and how to resume', async () => {
+    const result = postmortemDocument(await walkRun(run, judge(['20>30', '10>30', '20>40'])));
+    expect(result).toMatchObject({
+      verdict: 'corrupt',
+      trusted: { checkpoint: '20', step: 20 },
+      postmortem: {
+        first_bad: { checkpoint: '30', step: 30 },
+        shown_by: { base: '20', head: '30' },
+        blast: { layers: ['model.blocks.3'], checkpoints: ['40'] },
+      },
+    });
+    expect(result.postmortem?.resume).toMatch(/torch\.load\("20"/);
+  });
+
+  it('claims nothing about an empty walk', () => {
+    const result = postmortemDocument({ walked: [], firstBad: null, lastGood: null, inherits: [] });
+    expect(result.verdict).toBe('unverified');
+  });
+});
