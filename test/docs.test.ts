@@ -15,17 +15,9 @@ function rulesPage(): string {
     'Written by `npm run docs` from the rules themselves; `laika rules ID` prints the same.',
     '',
   ];
-  for (const { id, kind, title, law } of rules) {
+  for (const { id, kind, title, paragraphs } of rules) {
     lines.push(`## ${id}`, '', `*${kind}.* ${title}${/[.!?]$/.test(title) ? '' : '.'}`, '');
-    if (!law) continue;
-    lines.push(
-      `**Statement.** ${law.statement}`,
-      '',
-      `**Why it must hold.** ${law.derivation}`,
-      '',
-    );
-    lines.push(`**Needs** ${law.needs}. **Costs** ${law.cost}.`, '');
-    lines.push(`**Cannot see.** ${law.cannotSee}`, '', `**When it breaks.** ${law.advice}`, '');
+    for (const [label, text] of paragraphs) lines.push(`**${label}.** ${text}`, '');
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }

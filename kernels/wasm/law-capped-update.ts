@@ -10,6 +10,7 @@ export function cappedUpdate(
   c: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   wA: usize,
   wB: usize,
 ): void {
@@ -26,6 +27,6 @@ export function cappedUpdate(
     const cast = f64x2.mul(constant(c, 6), f64x2.add(f64x2.add(size, f64x2.abs(wHead)), move));
     right = f64x2.add(f64x2.add(right, constant(c, 5)), cast);
     const left = f64x2.abs(f64x2.sub(wHead, f64x2.mul(wBase, constant(c, 1))));
-    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

@@ -7,6 +7,7 @@ export function maximumDominates(
   c: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   vB: usize,
   xA: usize,
   xB: usize,
@@ -21,6 +22,6 @@ export function maximumDominates(
     const low = f64x2.max(vHead, xBase);
     const above = v128.bitselect(f64x2.sub(xHead, top), f64x2.splat(-Infinity), f64x2.eq(top, top));
     const left = f64x2.max(f64x2.sub(low, xHead), above);
-    v128.store(ratios + at, ratioOf(left, f64x2.splat(0), v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, f64x2.splat(0), v128.load(skip + at), f64x2.splat(limit)));
   }
 }

@@ -7,6 +7,7 @@ export function momentBound(
   constants: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   ms: usize,
   vs: usize,
 ): void {
@@ -30,6 +31,6 @@ export function momentBound(
       left = f64x2.neg(v);
       right = zero;
     }
-    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

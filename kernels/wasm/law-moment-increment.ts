@@ -10,6 +10,7 @@ export function momentIncrement(
   constants: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   mA: usize,
   vA: usize,
   mB: usize,
@@ -49,6 +50,6 @@ export function momentIncrement(
       left = f64x2.neg(gained);
       right = zero;
     }
-    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

@@ -32,7 +32,7 @@ export function noBlankLines(
   vA: usize,
 ): void {
   for (let start: u32 = 0; start + 16 <= count; start += 16) {
-    const finite = judgedBits(skip + (usize(start) << 3));
+    const finite = judgedBits(skip, start);
     let held = 0;
     for (let i: u32 = 0; i < 16; i += 2) {
       held |= i64x2.bitmask(heldNumber(c, usize(start + i) << 3, wA, mA, vA)) << i;

@@ -11,6 +11,7 @@ export function replayMoments(
   c: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   mA: usize,
   vA: usize,
   mB: usize,
@@ -40,6 +41,6 @@ export function replayMoments(
     slack = f64x2.add(slack, f64x2.mul(constant(c, 3), f64x2.add(twice, f64x2.mul(error, error))));
     slack = f64x2.add(slack, f64x2.mul(f64x2.mul(constant(c, 11), farthest), farthest));
     const left = f64x2.abs(f64x2.sub(vHead, want));
-    v128.store(ratios + at, ratioOf(left, slack, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, slack, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

@@ -11,6 +11,7 @@ export function replayWeights(
   c: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   wA: usize,
   wB: usize,
   mB: usize,
@@ -37,6 +38,6 @@ export function replayWeights(
     );
     const want = f64x2.sub(f64x2.mul(wBase, constant(c, 4)), step);
     const left = f64x2.abs(f64x2.sub(wHead, want));
-    v128.store(ratios + at, ratioOf(left, slack, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, slack, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

@@ -7,6 +7,7 @@ export function secondMomentDecay(
   c: usize,
   skip: usize,
   ratios: usize,
+  limit: f64,
   vA: usize,
   vB: usize,
 ): void {
@@ -16,6 +17,6 @@ export function secondMomentDecay(
   for (let at: usize = 0; at < usize(count) << 3; at += 16) {
     const left = f64x2.mul(inherited, v128.load(vA + at));
     const right = f64x2.add(f64x2.mul(v128.load(vB + at), widened), drift);
-    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at)));
+    v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at), f64x2.splat(limit)));
   }
 }

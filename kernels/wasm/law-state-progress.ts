@@ -84,7 +84,7 @@ export function stateProgress(
   vB: usize,
 ): void {
   for (let start: u32 = 0; start + 16 <= count; start += 16) {
-    const finite = judgedBits(skip + (usize(start) << 3));
+    const finite = judgedBits(skip, start);
     let moving = 0;
     for (let i: u32 = 0; i < 16; i += 2) {
       const at = usize(start + i) << 3;

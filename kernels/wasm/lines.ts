@@ -30,13 +30,15 @@ export function takeLine(record: usize, index: u32, finite: i32, holds: bool): v
   if (load<i32>(record, FIRST_BROKEN) < 0) store<i32>(record, index, FIRST_BROKEN);
 }
 
-/** Bits of the 16 elements whose column `skip` says that they are judged. */
+/** Bits of the 16 elements from `index` that are judged by column `skip`: all where it is 0. */
 // @ts-ignore: decorator
 @inline
-export function judgedBits(skip: usize): i32 {
+export function judgedBits(skip: usize, index: u32): i32 {
+  if (skip == 0) return 0xffff;
+  const column = skip + (usize(index) << 3);
   let bits = 0;
   for (let i: u32 = 0; i < 16; i += 2) {
-    bits |= i64x2.bitmask(f64x2.eq(v128.load(skip + (usize(i) << 3)), f64x2.splat(0))) << i;
+    bits |= i64x2.bitmask(f64x2.eq(v128.load(column + (usize(i) << 3)), f64x2.splat(0))) << i;
   }
   return bits;
 }

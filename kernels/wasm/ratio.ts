@@ -17,16 +17,19 @@ export function constant(constants: usize, i: usize): v128 {
 
 /**
  * Ratios of two elements; `skip` is 0 where they are judged and NaN where an operand is not finite.
+ * A ratio that can change no record, because it is below 1 and below the worst so far, may come out
+ * as 0: where left is at most `limit` (a little below both) times right, nothing is divided.
  */
 // @ts-ignore: decorator
 @inline
-export function ratioOf(left: v128, right: v128, skip: v128): v128 {
+export function ratioOf(left: v128, right: v128, skip: v128, limit: v128): v128 {
   const zero = f64x2.splat(0);
-  const holds = f64x2.le(left, right);
   const judged = f64x2.eq(skip, zero);
+  const small = v128.and(f64x2.le(left, f64x2.mul(limit, right)), f64x2.ge(right, zero));
+  if (i64x2.all_true(v128.and(small, judged))) return zero;
+  const holds = f64x2.le(left, right);
   const ratio = v128.andnot(f64x2.div(left, right), f64x2.le(left, zero));
   const held = v128.and(ratio, f64x2.eq(ratio, ratio));
-  if (i64x2.all_true(v128.and(holds, judged))) return held;
   const broken = v128.bitselect(ratio, f64x2.splat(Infinity), f64x2.ge(ratio, f64x2.splat(1)));
   return v128.bitselect(v128.bitselect(held, broken, holds), f64x2.splat(-1), judged);
 }

@@ -7,6 +7,7 @@ import { readLogs } from '../logs/read-logs.ts';
 import type { ScanOptions } from '../scan/options.ts';
 import { errorDocument } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
+import { judgeReplicas } from '../verdict/judge-replicas.ts';
 import type { Result } from '../verdict/result.ts';
 import { applyConfig } from './config.ts';
 import { exitCode, failsOn, unmetDemands } from './exit-code.ts';
@@ -25,6 +26,8 @@ import { shellCommand } from './shell-words.ts';
 export interface Checked {
   readonly head: string;
   readonly base: string | null;
+  /** Copies of the same step by other ranks: compared instead of judged. */
+  readonly replicas?: readonly string[];
 }
 
 export interface Listing {
@@ -48,6 +51,7 @@ export async function scanOptions(flags: RawFlags, head: string): Promise<ScanOp
 export function againCommand(checked: Checked, flags: RawFlags): string {
   const words = ['laika', 'validate', checked.head];
   if (checked.base !== null) words.push('--base', checked.base);
+  if (checked.replicas) words.push('--replicas', ...checked.replicas);
   if (flags.optimizer !== undefined) words.push('--optimizer', flags.optimizer);
   if (flags.lrMax !== undefined) words.push('--lr-max', flags.lrMax);
   for (const log of flags.log ?? []) words.push('--log', log);
@@ -75,7 +79,10 @@ async function judged(flags: RawFlags, listing: Listing, checked: Checked): Prom
     const options = { ...(await scanOptions(flags, checked.head)), onBytes: progress.update };
     const next = againCommand(checked, flags);
     const { listTensors } = listing;
-    const result = await judge({ ...checked, options, engine, next, listTensors });
+    const { head, base, replicas } = checked;
+    const result = replicas
+      ? await judgeReplicas([head, ...replicas], engine, next)
+      : await judge({ head, base, options, engine, next, listTensors });
     if (flags.reproducible) return result;
     const { name, device } = engine;
     const bytes = result.coverage?.bytes_read ?? 0;

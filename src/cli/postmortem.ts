@@ -5,6 +5,7 @@ import { findCheckpoints } from '../formats/find-checkpoints.ts';
 import { postmortemDocument } from '../postmortem/postmortem.ts';
 import { type JudgePair, walkRun } from '../postmortem/walk.ts';
 import { renderPostmortem } from '../report/postmortem-text.ts';
+import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { errorDocument } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
 import { applyConfig } from './config.ts';
@@ -13,12 +14,28 @@ import { exitPolicy, outputsOf, type RawFlags, refuseUnbuilt } from './flags.ts'
 import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
 import { writeResult } from './output.ts';
 
-/** A checkpoint that cannot be judged is walked past, and says so. */
+/**
+ * A checkpoint that cannot be judged is walked past, and says so. Each teaches the run's memory once,
+ * when it is first met; pairs judged again to tell who is bad do not.
+ */
 function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
+  const met = new Set<string>();
+  let memory = emptyRunMemory();
   return async (head, base) => {
+    const isNew = !met.has(head);
+    met.add(head);
+    const remembered = isNew
+      ? {
+          memory,
+          onMemory: (after: RunMemory) => {
+            memory = after;
+          },
+        }
+      : {};
     const next = againCommand({ head, base }, flags);
     try {
-      return await judge({ head, base, options: await scanOptions(flags, head), engine, next });
+      const options = await scanOptions(flags, head);
+      return await judge({ head, base, options, engine, next, ...remembered });
     } catch (error) {
       if (isLaikaError(error)) return errorDocument(error.details);
       throw error;

@@ -7,6 +7,7 @@ import { wrapText } from '../report/wording.ts';
 import { failOnChoices } from './exit-code.ts';
 import type { RawFlags } from './flags.ts';
 import type { TailFlags } from './run-tail.ts';
+import type { ValidateFlags } from './validate.ts';
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
@@ -51,8 +52,12 @@ function addChecks(program: Command, run: Run): void {
   const validate = program
     .command('validate <checkpoint>')
     .description('judge a checkpoint, a pair, or the newest of a run folder')
-    .option('--base <checkpoint>', 'the earlier checkpoint to judge it against');
-  reporting(judging(validate)).action(async (path: string, flags: RawFlags & { base?: string }) => {
+    .option('--base <checkpoint>', 'the earlier checkpoint to judge it against')
+    .option(
+      '--replicas <checkpoint...>',
+      'copies of the same step by other ranks: all must be equal',
+    );
+  reporting(judging(validate)).action(async (path: string, flags: ValidateFlags) => {
     const { validateCommand } = await import('./validate.ts');
     await run(validateCommand(path, flags));
   });

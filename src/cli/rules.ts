@@ -10,18 +10,9 @@ function paragraph(label: string, text: string): string[] {
   return [label, ...wrapText(text, width - 2).map((line) => `  ${line}`), ''];
 }
 
-function inFull({ id, kind, title, law }: Rule): string {
+function inFull({ id, kind, title, paragraphs }: Rule): string {
   const lines = [`${id} (${kind})`, ...wrapText(title, width - 2).map((line) => `  ${line}`), ''];
-  if (law) {
-    lines.push(
-      ...paragraph('Statement', law.statement),
-      ...paragraph('Why it must hold', law.derivation),
-      ...paragraph('Needs', law.needs),
-      ...paragraph('Cost', law.cost),
-      ...paragraph('Cannot see', law.cannotSee),
-      ...paragraph('When it breaks', law.advice),
-    );
-  }
+  for (const [label, text] of paragraphs) lines.push(...paragraph(label, text));
   return lines.join('\n');
 }
 

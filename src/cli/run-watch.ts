@@ -1,5 +1,7 @@
 /** `laika watch` from its flags: hands the watcher what finds checkpoints and what judges them. */
 import { findCheckpoints } from '../formats/find-checkpoints.ts';
+import { memoryFromJson, memoryToJson } from '../suspicions/memory-json.ts';
+import { emptyRunMemory } from '../suspicions/run-memory.ts';
 import { judge } from '../verdict/judge.ts';
 import type { JudgeRequest } from '../watch/candidate.ts';
 import { applyConfig } from './config.ts';
@@ -39,10 +41,14 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
       policy,
       output,
       discover: findCheckpoints,
-      judge: async ({ path, base, signal }: JudgeRequest) => {
+      judge: async ({ path, base, memory, onMemory, signal }: JudgeRequest) => {
         const options = { ...(await scanOptions(flags, path)), signal };
         const next = againCommand({ head: path, base }, flags);
-        return judge({ head: path, base, options, engine, next });
+        return judge({
+          ...{ head: path, base, options, engine, next },
+          memory: memory === null ? emptyRunMemory() : memoryFromJson(memory),
+          onMemory: (after) => onMemory(memoryToJson(after)),
+        });
       },
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),

@@ -5,11 +5,14 @@ import { chooseBase } from './run-base.ts';
 
 export interface ValidateFlags extends RawFlags {
   readonly base?: string;
+  readonly replicas?: readonly string[];
 }
 
 /** Prints the result in every form that was asked for; returns the exit code. */
 export async function validateCommand(path: string, flags: ValidateFlags): Promise<number> {
   return judgeWithFlags(flags, { listTensors: false }, async () => {
+    const { replicas } = flags;
+    if (replicas) return { head: path, base: null, replicas };
     if (flags.base !== undefined) return { head: path, base: flags.base };
     return (await chooseBase(path, flags.stateDir)) ?? { head: path, base: null };
   });

@@ -40,6 +40,8 @@ export interface Recording {
   /** Checkpoints seen for the first time and not judged yet. */
   readonly sightings?: readonly { readonly run: string; readonly path: string }[];
   readonly alert?: AlertRecord;
+  /** What suspicions remember of the run, after this checkpoint. */
+  readonly memory?: { readonly run: string; readonly text: string };
   readonly events: readonly NewEvent[];
 }
 
@@ -104,6 +106,10 @@ export class History {
       }
       if (recording.checkpoint) insertCheckpoint(this.#driver, recording.checkpoint, time);
       if (recording.alert) saveAlert(this.#driver, recording.alert);
+      const { memory } = recording;
+      if (memory) {
+        this.#driver.run('INSERT OR REPLACE INTO memories VALUES (?,?)', memory.run, memory.text);
+      }
       for (const run of new Set(recording.events.map((event) => event.run))) {
         if (run !== null) this.#driver.run('INSERT OR IGNORE INTO runs VALUES (?,?)', run, time);
       }
@@ -187,6 +193,12 @@ export class History {
         this.#driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
       }
     });
+  }
+
+  /** What suspicions remember of the run; null before its first judged checkpoint. */
+  memory(run: string): string | null {
+    const [row] = this.#driver.all('SELECT memory FROM memories WHERE run = ?', run);
+    return row ? String(row.memory) : null;
   }
 
   alert(id: string): AlertRecord | null {

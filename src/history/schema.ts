@@ -25,6 +25,7 @@ const migrations: readonly string[] = [
      type TEXT NOT NULL, run TEXT, subject TEXT, severity TEXT NOT NULL,
      time TEXT NOT NULL, data TEXT NOT NULL
    ) STRICT;
+   CREATE TABLE memories (run TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE alerts (
      id TEXT PRIMARY KEY, run TEXT NOT NULL, active INTEGER NOT NULL, alert TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,

@@ -1,7 +1,7 @@
 /** bounded-update: a weight moved no farther than its optimizer can have pushed it. */
 import type { Binding, Constants, Element, ElementLaw, Format, LawContext, Sides } from './law.ts';
 import { naturalLog } from './natural-log.ts';
-import { provesUpdates } from './optimizer-kinds.ts';
+import { provesReach } from './optimizer-kinds.ts';
 import { correctionError, decayOf, geometric, grown, stepSums } from './rounding.ts';
 import { stepsBetween } from './window.ts';
 
@@ -11,7 +11,7 @@ function explain({ left, right }: Sides): string {
 
 /** Why the law cannot be bound, or null. */
 function refusal(context: LawContext): string | null {
-  const kind = provesUpdates(context);
+  const kind = provesReach(context);
   if (kind !== null) return kind;
   if (!context.beta1 || !context.beta2) return context.betasUnknown ?? 'betas unknown';
   if (!context.weightFormat) return 'weights in a type too coarse to prove anything';

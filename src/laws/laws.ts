@@ -1,6 +1,7 @@
 /** Every law, in reading order. Ids are never reused. */
 import { boundedUpdate } from './bounded-update.ts';
 import { cappedUpdate } from './capped-update.ts';
+import { factorBalance } from './factor-balance.ts';
 import type { ElementLaw, Law, LineLaw } from './law.ts';
 import { clipBound, gradientLedger } from './ledger.ts';
 import { maximumDominates } from './maximum-dominates.ts';
@@ -35,6 +36,7 @@ export const laws: readonly Law[] = [
   replayWeights,
   replayGradient,
   replaySgd,
+  factorBalance,
   gradientLedger,
   clipBound,
 ];

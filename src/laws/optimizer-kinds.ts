@@ -38,9 +38,26 @@ export function provesMoments(context: LawContext): string | null {
   return null;
 }
 
+/**
+ * RAdam takes Adam's step times a rectifier below 1 once ρ_t > 5, which it stays; before that it takes
+ * unscaled steps of the first moment.
+ */
+function isRectified({ beta2, stepBase }: LawContext): boolean {
+  if (!beta2 || stepBase === null) return false;
+  const beta = beta2[1];
+  const t = stepBase + 1;
+  return 2 / (1 - beta) - 1 - (2 * t * beta ** t) / (1 - beta ** t) > 5;
+}
+
 /** Null where the laws about updates apply; else why not. */
 export function provesUpdates(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';
   if (!takesAdamSteps.has(context.kind)) return `no update law for ${context.kind}`;
   return null;
+}
+
+/** As `provesUpdates`, and RAdam where its steps are rectified: a bound holds for a smaller step too. */
+export function provesReach(context: LawContext): string | null {
+  if (context.kind !== 'radam') return provesUpdates(context);
+  return isRectified(context) ? null : 'RAdam’s first steps are not rectified';
 }

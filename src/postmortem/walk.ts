@@ -3,9 +3,13 @@
  * says that two checkpoints do not fit; which of the two is bad the checkpoint before them tells.
  */
 import type { Result } from '../verdict/result.ts';
+import { readElement, standsOut } from './element-history.ts';
 
 /** Judges `head`, against `base` where there is one. */
 export type JudgePair = (head: string, base: string | null) => Promise<Result>;
+
+/** Value of one element of a tensor; null where it cannot be read. */
+export type ReadElement = (path: string, tensor: string, index: number) => Promise<number | null>;
 
 export interface Walked {
   readonly path: string;
@@ -50,13 +54,15 @@ function isBadAlone(result: Result): boolean {
 
 class Walker {
   readonly #judge: JudgePair;
+  readonly #read: ReadElement;
   readonly walked: Walked[] = [];
   readonly trusted: Walked[] = [];
   bad: Bad | null = null;
   readonly inherits: string[] = [];
 
-  constructor(judge: JudgePair) {
+  constructor(judge: JudgePair, read: ReadElement) {
     this.#judge = judge;
+    this.#read = read;
   }
 
   async visit(path: string): Promise<void> {
@@ -73,11 +79,14 @@ class Walker {
     if (isQuiet(here.result) || this.trusted.length === 0) this.trusted.push(here);
   }
 
-  /** The pair (base, here) does not fit. If (the one before base, here) fits, the base is the bad one. */
+  /**
+   * The pair (base, here) does not fit. The base is the bad one where the element that shows it stands
+   * out in the base alone, and (the one before the base, here) fits.
+   */
   async #firstBad(here: Walked): Promise<void> {
     const base = this.trusted.at(-1);
     const before = this.trusted.at(-2);
-    if (base && before && !isBadAlone(here.result)) {
+    if (base && before && !isBadAlone(here.result) && (await this.#isOutlier(before, base, here))) {
       const across = await this.#judge(here.path, before.path);
       if (!isBad(across)) {
         this.trusted.pop();
@@ -86,6 +95,21 @@ class Walker {
       }
     }
     this.bad = { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
+  }
+
+  /** Does some element that breaks a law stand out in `base`, against the ones before and after it? */
+  async #isOutlier(before: Walked, base: Walked, here: Walked): Promise<boolean> {
+    for (const { tensor, element, role } of here.result.findings ?? []) {
+      // A gradient is new at every step: nothing stands out in it.
+      if (tensor === undefined || !element || role === 'gradient') continue;
+      const values = await Promise.all(
+        [before, base, here].map(({ path }) => this.#read(path, tensor, element.index)),
+      );
+      const [first, middle, last] = values;
+      if (first == null || middle == null || last == null) continue;
+      if (standsOut(first, middle, last)) return true;
+    }
+    return false;
   }
 
   /** Judged against the last good one; and whether it goes on from the bad one. */
@@ -102,8 +126,12 @@ class Walker {
 }
 
 /** Walks `paths`, oldest first. */
-export async function walkRun(paths: readonly string[], judge: JudgePair): Promise<Walk> {
-  const walker = new Walker(judge);
+export async function walkRun(
+  paths: readonly string[],
+  judge: JudgePair,
+  read: ReadElement = readElement,
+): Promise<Walk> {
+  const walker = new Walker(judge, read);
   for (const path of paths) await walker.visit(path);
   const { walked, bad, trusted, inherits } = walker;
   const good = trusted.filter(({ path }) => path !== bad?.path).at(-1) ?? null;

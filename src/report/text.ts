@@ -67,15 +67,35 @@ function meaningOf({ kind, severity }: Finding): string {
   return meaning[severity];
 }
 
-/** Findings about one element are one damage: the first speaks, the others are named. */
+/**
+ * Findings about one element are one damage: the first speaks, the others are named. Sums of the whole
+ * model that break beside a named tensor say nothing more.
+ */
 function groupFindings(findings: readonly Finding[]): Finding[][] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
-    const { tensor, element, parameter, rule } = finding;
-    const place = element ? `${parameter ?? tensor} ${element.index}` : `${tensor ?? ''} ${rule}`;
-    groups.set(place, [...(groups.get(place) ?? []), finding]);
+    const { tensor, file, element, parameter, rule } = finding;
+    const first = groups.values().next().value;
+    const ofModel = tensor === undefined && file === undefined && finding.kind === 'law';
+    const place = element
+      ? `${parameter ?? tensor} ${element.index}`
+      : `${tensor ?? file ?? ''} ${rule}`;
+    if (ofModel && first) first.push(finding);
+    else groups.set(place, [...(groups.get(place) ?? []), finding]);
   }
   return [...groups.values()];
+}
+
+/** The rules that a damage breaks beside the one that speaks. */
+function alsoLine(others: readonly Finding[]): string[] {
+  const names = (list: readonly Finding[]) => [...new Set(list.map(({ rule }) => rule))].join(', ');
+  const same = others.filter(({ tensor }) => tensor !== undefined);
+  const model = others.filter(({ tensor }) => tensor === undefined);
+  const parts = [
+    ...(same.length > 0 ? [`the same element breaks ${names(same)}`] : []),
+    ...(model.length > 0 ? [`the model’s sums break ${names(model)}`] : []),
+  ];
+  return parts.length === 0 ? [] : block('also', parts.join('; '));
 }
 
 function findingLines([finding, ...others]: readonly Finding[]): string[] {
@@ -86,7 +106,6 @@ function findingLines([finding, ...others]: readonly Finding[]): string[] {
     left === null || !Number.isFinite(left)
       ? []
       : block('sides', `left ${number(left)} must not exceed right ${number(finding.right)}`);
-  const also = others.map(({ rule }) => rule).join(', ');
   return [
     '',
     `  ${escapeText(subject)}${elementText(finding)}`,
@@ -95,7 +114,7 @@ function findingLines([finding, ...others]: readonly Finding[]): string[] {
     ...sides,
     ...valueLines(finding),
     ...bitsLine(finding),
-    ...(also === '' ? [] : block('also', `the same element breaks ${also}`)),
+    ...alsoLine(others),
     ...block('means', meaningOf(finding)),
   ];
 }

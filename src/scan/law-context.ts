@@ -126,7 +126,8 @@ function ratesOf(unit: Unit, pair: Pair, options: ScanOptions): Rates {
 function decayOf(unit: Unit, kind: string | null, declared: DeclaredOptimizer): number | null {
   const value = constant(unit, 'weight_decay', declared.weightDecay);
   if (value === 0 || kind === 'adam') return 0;
-  // A parameter group of torch says whether its decay is decoupled.
+  // A parameter group of torch says whether its decay is decoupled; RAdam has both kinds.
+  if (kind === 'radam' && unit.head.group?.hyper.decoupled_weight_decay === undefined) return null;
   if (unit.head.group?.hyper.decoupled_weight_decay === false) return 0;
   return value;
 }

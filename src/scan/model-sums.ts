@@ -177,6 +177,9 @@ export function judgeModel(scan: ModelScan): ModelOutcome[] {
       outcomes.push({ law, sides, elements });
     }
   };
+  const others = alignment.units.filter((unit) => !unit.first.head && unit.second.head);
+  // Another optimizer's second moments alone are not what these laws are about.
+  if (elements === 0 || others.length > 0) return outcomes;
   if (options.clipNorm !== undefined) keep('clip-bound', clipped(scan, options.clipNorm));
   if (options.log && scan.pair.base)
     keep('gradient-ledger', scan.pairRefusal ?? ledger(scan, options.log));

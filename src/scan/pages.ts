@@ -21,14 +21,6 @@ const compared = [
   ['bA', 'bB'],
 ] as const;
 
-/** Base operands whose digests this law needs: tensors of two whole pages or more. */
-export function digestedBases(streams: Sweep['streams']): (typeof compared)[number][0][] {
-  return compared.flatMap(([base, head]) => {
-    const tensor = streams[head]?.tensor;
-    return tensor && streams[base] && wholePages(tensor) >= 2 ? [base] : [];
-  });
-}
-
 function bytesOf(tensor: Tensor): number | null {
   const width = { f32: 4, f64: 8, f16: 2, bf16: 2 }[tensor.dtype as 'f32' | 'f64' | 'f16' | 'bf16'];
   return width ?? null;
@@ -70,6 +62,7 @@ export async function comparePages(
     const stream = sweep.streams[head];
     if (!before || !after || !stream) continue;
     const pages = wholePages(stream.tensor);
+    if (pages < 2) continue;
     const repeated: RepeatedPage[] = [];
     for (const pair of repeatedPages(before.digests, after.digests, pages)) {
       if (await isRepeated(stream, source, pair)) repeated.push(pair);

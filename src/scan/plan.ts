@@ -9,7 +9,6 @@ import { subjects } from '../laws/state-progress.ts';
 import type { CoverageTally } from './coverage.ts';
 import { lawContexts, type Pair, stepsOf } from './law-context.ts';
 import type { ScanOptions } from './options.ts';
-import { digestedBases } from './pages.ts';
 
 /** A law on one tensor; `alternatives` index `Sweep.laws`: broken means broken by all of them. */
 export interface PlannedLaw {
@@ -248,11 +247,11 @@ function sweepOf(
   };
 }
 
-/** Base tensors that laws about pages and sums need a summary of. */
+/** Base tensors to summarise as well: what pages, sums and suspicions compare the head with. */
 function summarisedBases(streams: Streams, context: PlanContext): Operand[] {
   if (!context.pair.base || context.pairRefusal !== null) return [];
-  const sums: Operand[] = context.options.log && streams.vA ? ['vA'] : [];
-  return [...new Set<Operand>([...digestedBases(streams), ...sums])];
+  const bases: readonly Operand[] = ['wA', 'mA', 'vA', 'xA', 'bA'];
+  return bases.filter((operand) => streams[operand]);
 }
 
 /** Plans of one unit: tensors of another size than the state are summarised by themselves. */
@@ -289,7 +288,7 @@ function singleLaws(tensor: Tensor): { bound: BoundLaw[]; planned: PlannedLaw[] 
   };
 }
 
-/** A tensor in no unit: summarised, and compared with its base where it must equal it. */
+/** A tensor in no unit: summarised at both ends, and compared where it must equal its base. */
 export function planSingle(
   { head, base }: Ends,
   reason: 'same-step' | 'frozen' | null,
@@ -297,16 +296,20 @@ export function planSingle(
 ): Plan[] {
   if (!readable(head) || head.aliasOf !== null) return [];
   const found: Stream = { tensor: head, origin: 'head' };
-  const plain = { ...emptySweep, elements: head.elements, streams: { sB: found } };
-  const compared = reason !== null && readable(base);
-  const plan: Plan = compared
-    ? planComparison(reason, { tensor: base, origin: 'base' }, found)
-    : { unit: null, sweep: plain, laws: [], copies: [] };
+  const before = context.pairRefusal === null && readable(base) ? base : null;
+  const streams: Streams = {
+    sB: found,
+    ...(before ? { sA: { tensor: before, origin: 'base' } } : {}),
+  };
+  const plain = { ...emptySweep, elements: head.elements, streams };
+  const plan: Plan =
+    reason !== null && readable(base)
+      ? planComparison(reason, { tensor: base, origin: 'base' }, found)
+      : { unit: null, sweep: plain, laws: [], copies: [] };
   const sha256: Operand[] = context.options.digest === true ? ['sB'] : [];
+  const summaries: Operand[] = before ? ['sB', 'sA'] : ['sB'];
   const { bound, planned } = singleLaws(head);
-  return [
-    { ...plan, laws: planned, sweep: { ...plan.sweep, laws: bound, summaries: ['sB'], sha256 } },
-  ];
+  return [{ ...plan, laws: planned, sweep: { ...plan.sweep, laws: bound, summaries, sha256 } }];
 }
 
 const emptySweep: Sweep = {

@@ -7,9 +7,11 @@ import type { Engine } from '../engines/engine.ts';
 import type { Constants, ElementLaw, LineLaw } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
+import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
 import type { CoverageTally } from './coverage.ts';
+import { type FactorOutcome, judgeFactors } from './factors.ts';
 import type { Pair } from './law-context.ts';
 import { judgeModel, type ModelOutcome } from './model-sums.ts';
 import type { ScanOptions } from './options.ts';
@@ -50,13 +52,24 @@ export interface CopyOutcome {
 export interface ScanOutcome {
   readonly alignment: Alignment;
   readonly steps: StepReport;
-  /** Of the head's tensors, by name. */
-  readonly summaries: ReadonlyMap<string, SummaryRecord>;
+  /** By name, of the head's tensors and of those of the base that were compared. */
+  readonly summaries: {
+    readonly head: ReadonlyMap<string, SummaryRecord>;
+    readonly base: ReadonlyMap<string, SummaryRecord>;
+  };
+  /** One hash of each summarised tensor's bytes. */
+  readonly digests: {
+    readonly head: ReadonlyMap<string, string>;
+    readonly base: ReadonlyMap<string, string>;
+  };
   readonly sha256: ReadonlyMap<string, string>;
   readonly laws: readonly LawOutcome[];
   readonly copies: readonly CopyOutcome[];
   readonly pages: readonly PageOutcome[];
+  /** How weights moved, by unit key. */
+  readonly movements: ReadonlyMap<string, PairRecord>;
   readonly model: readonly ModelOutcome[];
+  readonly factors: readonly FactorOutcome[];
   /** Checksums that do not match. */
   readonly problems: { readonly head: readonly Problem[]; readonly base: readonly Problem[] };
   readonly coverage: CoverageTally;
@@ -201,17 +214,21 @@ export async function scanPair(
   await sweepTies(run, pair.head);
   countFinite(run, pair.head);
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
+  const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
   const problems = { head: await run.checkRest('head'), base: await run.checkRest('base') };
   const { sha256, laws, copies, pages, bytesRead } = run;
   return {
     alignment,
     steps,
-    summaries: summaries.head,
+    summaries,
+    digests: run.digests,
+    movements: run.movements,
     sha256,
     laws,
     copies,
     pages,
     model,
+    factors,
     problems,
     coverage,
     bytesRead,

@@ -9,7 +9,9 @@ import {
 import type { Constants, Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
+import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
+import { foldDigests } from '../suspicions/exact-state.ts';
 import { compareCrc32, readCrc32 } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
@@ -25,10 +27,13 @@ export class SweepRunner {
     head: new Map<string, SummaryRecord>(),
     base: new Map<string, SummaryRecord>(),
   };
+  /** One hash a tensor, of its digest table. */
+  readonly digests = { head: new Map<string, string>(), base: new Map<string, string>() };
   readonly sha256 = new Map<string, string>();
   readonly laws: LawOutcome[] = [];
   readonly copies: CopyOutcome[] = [];
   readonly pages: PageOutcome[] = [];
+  readonly movements = new Map<string, PairRecord>();
   bytesRead = 0;
   readonly #ends: PairEnds;
   readonly #engine: Engine;
@@ -103,8 +108,11 @@ export class SweepRunner {
     for (const [operand, record] of Object.entries(result.summaries)) {
       const stream = plan.sweep.streams[operand as Operand];
       // The digest table is 0.2 % of a checkpoint; its one reader has had it.
-      if (stream)
-        this.summaries[stream.origin].set(stream.tensor.name, { ...record, digests: noDigests });
+      if (!stream) continue;
+      const { name } = stream.tensor;
+      const digest = foldDigests(record.digests);
+      if (digest !== null) this.digests[stream.origin].set(name, digest);
+      this.summaries[stream.origin].set(name, { ...record, digests: noDigests });
     }
     for (const [operand, hash] of Object.entries(result.sha256)) {
       const stream = plan.sweep.streams[operand as Operand];

@@ -9,6 +9,7 @@ const proving: ReadonlySet<string> = new Set([
   'capped-update',
   'second-moment-decay',
   'maximum-dominates',
+  'factor-balance',
   'replay-moments',
   'replay-weights',
   'replay-gradient',

@@ -71,7 +71,7 @@ function statistics(record: SummaryRecord): Partial<TensorPart> {
 /** One line of `inspect`; a tensor that repeats another's storage has its numbers. */
 export function tensorPart(tensor: Tensor, outcome: ScanOutcome): TensorPart {
   const named = tensor.aliasOf ?? tensor.name;
-  const record = outcome.summaries.get(named);
+  const record = outcome.summaries.head.get(named);
   const sha256 = outcome.sha256.get(named);
   return {
     name: tensor.name,

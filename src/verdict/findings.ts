@@ -42,7 +42,7 @@ export function lawFinding(outcome: LawOutcome, next: string): Finding {
 function finiteFindings(outcome: ScanOutcome, tensors: readonly Tensor[], next: string): Finding[] {
   const grouped = new Set(outcome.alignment.units.map((unit) => unit.head.state.parameter));
   return tensors.flatMap((tensor) => {
-    const record = outcome.summaries.get(tensor.name);
+    const record = outcome.summaries.head.get(tensor.name);
     if (!record || !mustBeFinite(tensor) || nonFiniteCount(record) === 0) return [];
     // Zeros and minus infinity only, and no optimizer trains it: an attention mask that was saved.
     const mask = record.nan === 0 && record.positiveInfinity === 0 && record.max1 === 0;
@@ -106,6 +106,25 @@ function pageFindings(outcome: ScanOutcome, next: string): Finding[] {
   });
 }
 
+function factorFindings(outcome: ScanOutcome, next: string): Finding[] {
+  return outcome.factors.flatMap(({ tensor, parameter, sides: { left, right } }) =>
+    left <= right
+      ? []
+      : [
+          {
+            rule: 'factor-balance',
+            kind: 'law' as const,
+            certainty: 'confirmed' as const,
+            severity: 'critical' as const,
+            ...aboutTensor(tensor, parameter),
+            count: 1,
+            ...{ left, right, next },
+            message: 'row and column factor of one second moment have different means',
+          },
+        ],
+  );
+}
+
 const modelMessages = {
   'gradient-ledger':
     'the second moments of the whole model gained another sum than the logged gradients bring',
@@ -164,9 +183,11 @@ export function scanFindings(
     ...ancestry.findings,
     ...finiteFindings(outcome, tensors, next),
     ...stepFindings(outcome, next),
-    ...[...pageFindings(outcome, next), ...modelFindings(outcome, next)].filter(
-      ({ rule }) => !ancestry.explains.has(rule),
-    ),
+    ...[
+      ...pageFindings(outcome, next),
+      ...factorFindings(outcome, next),
+      ...modelFindings(outcome, next),
+    ].filter(({ rule }) => !ancestry.explains.has(rule)),
     ...broken.map((each) => lawFinding(each, next)),
     ...copies.flatMap((each) => copyFinding(each, outcome, next)),
   ];

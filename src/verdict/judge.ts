@@ -5,10 +5,12 @@ import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
 import type { ScanOptions } from '../scan/options.ts';
 import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
+import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { decide } from './decide.ts';
 import { checkpointPart, coverageOf, header, tensorPart } from './document.ts';
 import { problemFinding, scanFindings } from './findings.ts';
 import type { Finding, Result } from './result.ts';
+import { judgeStatistics } from './statistics.ts';
 
 export interface JudgeRequest {
   readonly head: string;
@@ -20,6 +22,10 @@ export interface JudgeRequest {
   readonly next: string;
   /** List every tensor with its statistics. */
   readonly listTensors?: boolean;
+  /** What is remembered of the run; absent: only the rules that need no more than the pair. */
+  readonly memory?: RunMemory;
+  /** Takes the memory that the next checkpoint of the run is to be judged with. */
+  readonly onMemory?: (memory: RunMemory) => void;
 }
 
 /** Findings listed one by one; what is past this is counted in the last one. */
@@ -42,6 +48,14 @@ async function assertUnchanged({ checkpoint, source }: Opened): Promise<void> {
       next: 'check it again when the trainer has finished writing',
     });
   }
+}
+
+/** Where a law speaks of a tensor, a suspicion about the same one adds nothing. */
+function withoutEchoes(proven: readonly Finding[], suspected: readonly Finding[]): Finding[] {
+  const named = new Set(proven.map(({ parameter, tensor }) => parameter ?? tensor));
+  const everywhere = proven.some(({ kind }) => kind === 'lineage' || kind === 'declaration');
+  const fresh = suspected.filter(({ parameter, tensor }) => !named.has(parameter ?? tensor));
+  return [...proven, ...(everywhere ? [] : fresh)];
 }
 
 /** Worst first; what names an element before what names a tensor, and that before sums of the model. */
@@ -97,12 +111,20 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
   const { outcome, base, baseFindings } = scanned;
   const { checkpoint } = head;
   const { next } = request;
+  const statistics = judgeStatistics(outcome, {
+    tensors: checkpoint.tensors,
+    step: checkpoint.step,
+    baseStep: base?.checkpoint.step ?? null,
+    memory: request.memory ?? emptyRunMemory(),
+    next,
+  });
+  request.onMemory?.(statistics.judgement.memory);
   const findings = capped([
     ...[...checkpoint.problems, ...outcome.problems.head].map((each) =>
       problemFinding(each, 'head', next),
     ),
     ...baseFindings,
-    ...scanFindings(outcome, checkpoint.tensors, next),
+    ...withoutEchoes(scanFindings(outcome, checkpoint.tensors, next), statistics.findings),
   ]);
   const coverage = coverageOf(outcome, checkpoint);
   const verdict = decide(findings, coverage);

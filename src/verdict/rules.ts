@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { problemRules } from '../checkpoint/problem.ts';
 import type { Law } from '../laws/law.ts';
 import { laws } from '../laws/laws.ts';
+import type { SuspicionText } from '../suspicions/suspicion.ts';
+import { suspicions } from '../suspicions/suspicions.ts';
 
 /** Rules that are no laws: ancestry and declarations. */
 export const lineageRules = {
@@ -16,9 +18,32 @@ export const lineageRules = {
 
 export interface Rule {
   readonly id: string;
-  readonly kind: 'law' | 'structure' | 'security' | 'lineage' | 'declaration';
+  readonly kind: 'law' | 'statistics' | 'structure' | 'security' | 'lineage' | 'declaration';
   readonly title: string;
-  readonly law: Law | null;
+  /** What `laika rules ID` prints under the title: heading and paragraph. */
+  readonly paragraphs: readonly (readonly [string, string])[];
+}
+
+function lawParagraphs(law: Law): Rule['paragraphs'] {
+  return [
+    ['Statement', law.statement],
+    ['Why it must hold', law.derivation],
+    ['Needs', law.needs],
+    ['Cost', law.cost],
+    ['Cannot see', law.cannotSee],
+    ['When it breaks', law.advice],
+  ];
+}
+
+function suspicionParagraphs(rule: SuspicionText): Rule['paragraphs'] {
+  return [
+    ['Statement', rule.statement],
+    ['Means', rule.means],
+    ['Catches', rule.catches],
+    ['Stays quiet on', rule.quiet],
+    ['Needs', rule.needs],
+    ['Cost', rule.cost],
+  ];
 }
 
 const security: ReadonlySet<string> = new Set([
@@ -29,15 +54,25 @@ const security: ReadonlySet<string> = new Set([
   'compression-bomb',
 ]);
 
-/** In reading order: laws, then files, then ancestry. */
+/** In reading order: laws, suspicions, files, ancestry. */
 export const rules: readonly Rule[] = [
-  ...laws.map((law): Rule => ({ id: law.id, kind: 'law', title: law.title, law })),
+  ...laws.map(
+    (law): Rule => ({ id: law.id, kind: 'law', title: law.title, paragraphs: lawParagraphs(law) }),
+  ),
+  ...suspicions.map(
+    (rule): Rule => ({
+      id: rule.id,
+      kind: 'statistics',
+      title: rule.title,
+      paragraphs: suspicionParagraphs(rule),
+    }),
+  ),
   ...Object.entries(problemRules).map(
     ([id, title]): Rule => ({
       id,
       kind: security.has(id) ? 'security' : 'structure',
       title,
-      law: null,
+      paragraphs: [],
     }),
   ),
   ...Object.entries(lineageRules).map(
@@ -45,13 +80,17 @@ export const rules: readonly Rule[] = [
       id,
       kind: id === 'declaration-mismatch' ? 'declaration' : 'lineage',
       title,
-      law: null,
+      paragraphs: [],
     }),
   ),
 ];
 
 /** Changes when a rule's statement does: two verdicts are comparable when it agrees. */
 export const rulesDigest: string = createHash('sha256')
-  .update(rules.map(({ id, title, law }) => `${id}\n${title}\n${law?.statement ?? ''}`).join('\n'))
+  .update(
+    rules
+      .map(({ id, title, paragraphs }) => `${id}\n${title}\n${paragraphs[0]?.[1] ?? ''}`)
+      .join('\n'),
+  )
   .digest('hex')
   .slice(0, 16);

@@ -24,6 +24,10 @@ export interface JudgeRequest {
   readonly path: string;
   /** Path of the last trusted checkpoint that is still there; null where there is none. */
   readonly base: string | null;
+  /** What is remembered of the run, as `onMemory` was last handed it; null at first. */
+  readonly memory: string | null;
+  /** Takes what the next checkpoint is to be judged with; stored with the verdict. */
+  readonly onMemory: (memory: string) => void;
   readonly signal: AbortSignal;
 }
 

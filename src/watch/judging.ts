@@ -14,7 +14,9 @@ export interface JudgingOptions extends ListingOptions {
   readonly version: string;
 }
 
-type Outcome = { readonly result: Result } | { readonly error: unknown };
+type Outcome =
+  | { readonly result: Result; readonly memory: string | null }
+  | { readonly error: unknown };
 
 /** A listing older than this is made anew before a checkpoint in it is judged. */
 const listingAgeMaxMs = 2000;
@@ -44,7 +46,7 @@ export class Judging {
     const base = this.#baseOf(state, candidate);
     const outcome = await this.#ask(state, { candidate, base, signal });
     if ('result' in outcome && !isBad(outcome.result)) {
-      this.#record(state, candidate, { result: outcome.result, hasBase: base !== null });
+      this.#record(state, candidate, { ...outcome, hasBase: base !== null });
     } else if ('result' in outcome || !signal.aborted) {
       await this.#confirm(state, candidate, { outcome, base });
     }
@@ -57,7 +59,13 @@ export class Judging {
     const { candidate, base, signal } = what;
     try {
       const { path } = candidate;
-      return { result: await this.#options.judge({ run: state.run, path, base, signal }) };
+      const { run } = state;
+      let memory = this.#options.history.memory(run);
+      const onMemory = (text: string): void => {
+        memory = text;
+      };
+      const result = await this.#options.judge({ run, path, base, memory, onMemory, signal });
+      return { result, memory };
     } catch (error) {
       return { error };
     }
@@ -76,7 +84,7 @@ export class Judging {
     await listRun(state, this.#options);
     if (!isThere(state, candidate)) return;
     if ('result' in outcome) {
-      this.#record(state, candidate, { result: outcome.result, hasBase: base !== null });
+      this.#record(state, candidate, { ...outcome, hasBase: base !== null });
       return;
     }
     const { error } = outcome;
@@ -102,7 +110,7 @@ export class Judging {
         ? error.details
         : { code: 'result-invalid', what, where: candidate.path, why },
     };
-    this.#record(state, candidate, { result, hasBase: false });
+    this.#record(state, candidate, { result, memory: null, hasBase: false });
   }
 
   /** The last trusted checkpoint before this one whose very content is still there. */
@@ -118,11 +126,11 @@ export class Judging {
   #record(
     state: RunState,
     candidate: Candidate,
-    judged: { readonly result: Result; readonly hasBase: boolean },
+    judged: { readonly result: Result; readonly memory: string | null; readonly hasBase: boolean },
   ): void {
     const { history, clock } = this.#options;
     const { run } = state;
-    const { result, hasBase } = judged;
+    const { result, memory, hasBase } = judged;
     const { path, identity, stepHint } = candidate;
     const step = result.checkpoint?.step ?? stepHint;
     const verdict = result.verdict ?? 'unverified';
@@ -140,6 +148,7 @@ export class Judging {
     history.record({
       checkpoint: { run, path, identity, step, position, verdict, trusted, seenAt, result },
       ...(change ? { alert: change.alert } : {}),
+      ...(memory === null ? {} : { memory: { run, text: memory } }),
       events: change ? [told, alertEvent(change.alert, change.change, why)] : [told],
     });
     state.forgetAttempts(path);

@@ -172,6 +172,20 @@ export function lawContract(open: OpenEngine): void {
     expect(record?.worst?.values).toEqual([1e3, 1]);
   });
 
+  it('sees an element that is worse by the last bit', async () => {
+    const mB = new Float64Array(5000).fill(1e-3);
+    const vB = new Float64Array(5000).fill(1);
+    const bound = bindings.filter(({ law }) => law === 'moment-bound').slice(0, 1);
+    mB[7] = 0.5;
+    mB[4999] = 0.5 + 2 ** -53;
+    const [record] = await judge(
+      engine,
+      bound,
+      streamsOf({ mB, vB }, () => 'f64'),
+    );
+    expect(record?.worst?.index).toBe(4999);
+  });
+
   it('finds the line that stood still, and judges no partial line', async () => {
     const elements = 1100;
     const columns = columnsOf('ordinary', ['wA', 'mA', 'vA', 'wB', 'mB', 'vB'], {

@@ -1,5 +1,6 @@
 /** Laws that are read off records: cases that hold, break and cannot tell. */
 import { describe, expect, it } from 'vitest';
+import { factorBalanceSides } from '../../src/laws/factor-balance.ts';
 import { clipBoundSides, gradientLedgerSides } from '../../src/laws/ledger.ts';
 import { repeatedPages } from '../../src/laws/repeated-pages.ts';
 import { isRunningVariance, runningVariance } from '../../src/laws/running-variance.ts';
@@ -77,6 +78,18 @@ describe("'clip-bound'", () => {
     expect(at(1.002, 0.5)).toBe(false);
     expect(at(0.5, 1.0009)).toBe(true);
     expect(at(0.5, 1.002)).toBe(false);
+  });
+});
+
+describe("'factor-balance'", () => {
+  const holds = (row: number, column: number) => {
+    const { left, right } = factorBalanceSides(row, column);
+    return left <= right;
+  };
+
+  it('holds within a thousandth, breaks past it and for what is no number', () => {
+    expect([holds(1, 1), holds(1, 1.0009), holds(0, 0)]).toEqual([true, true, true]);
+    expect([holds(1, 1.002), holds(0, 1e-9), holds(Number.NaN, 1)]).toEqual([false, false, false]);
   });
 });
 

@@ -10,6 +10,7 @@ const law: Finding = {
   certainty: 'confirmed',
   severity: 'critical',
   tensor: 'optimizer.state.3.exp_avg_sq',
+  element: { index: 5, coordinates: [5] },
   parameter: 'model.blocks.3.up.weight',
   count: 1,
   message: 'broken',
@@ -47,6 +48,11 @@ function judge(broken: readonly string[], alone: readonly string[] = []): JudgeP
 
 const run = ['10', '20', '30', '40'];
 
+/** The element that shows it is 1 everywhere but in `odd`. */
+function reader(odd: string) {
+  return async (path: string) => (path === odd ? 1e6 : 1);
+}
+
 describe('the walk', () => {
   it('says so where nothing is wrong, and trusts the last one', async () => {
     const walk = await walkRun(run, judge([]));
@@ -55,27 +61,33 @@ describe('the walk', () => {
   });
 
   it('names the head of a broken pair where the one before it does not fit either', async () => {
-    const walk = await walkRun(run, judge(['20>30', '10>30', '20>40']));
+    const walk = await walkRun(run, judge(['20>30', '10>30', '20>40']), reader('30'));
     expect(walk.firstBad).toMatchObject({ path: '30', shownBy: { base: '20', head: '30' } });
     expect(walk.lastGood?.path).toBe('20');
     expect(walk.inherits).toEqual(['40']);
   });
 
-  it('names the base where only the later pair shows it: the head fits the one before', async () => {
-    const walk = await walkRun(run, judge(['20>30', '20>40']));
+  it('names the base where only the later pair shows it, and its element stands out there alone', async () => {
+    const walk = await walkRun(run, judge(['20>30', '20>40']), reader('20'));
     expect(walk.firstBad).toMatchObject({ path: '20', shownBy: { base: '20', head: '30' } });
     expect(walk.lastGood?.path).toBe('10');
     expect(walk.inherits).toEqual([]);
   });
 
+  it('names the head where a longer pair is merely too weak to show it', async () => {
+    const walk = await walkRun(run, judge(['20>30', '20>40', '30>40']), reader('30'));
+    expect(walk.firstBad).toMatchObject({ path: '30', shownBy: { base: '20', head: '30' } });
+    expect(walk.lastGood?.path).toBe('20');
+  });
+
   it('clears a later checkpoint that does not go on from the bad one', async () => {
-    const walk = await walkRun(run, judge(['20>30', '10>30', '30>40']));
+    const walk = await walkRun(run, judge(['20>30', '10>30', '30>40']), reader('30'));
     expect(walk.firstBad?.path).toBe('30');
     expect(walk.inherits).toEqual([]);
   });
 
   it('takes one that fits both for an heir: it cannot be told apart', async () => {
-    const walk = await walkRun(run, judge(['20>30', '10>30']));
+    const walk = await walkRun(run, judge(['20>30', '10>30']), reader('30'));
     expect(walk.inherits).toEqual(['40']);
   });
 
@@ -95,7 +107,9 @@ describe('the walk', () => {
 
 describe('the document', () => {
   it('has the worst verdict, the last good one, tensors, layers and how to resume', async () => {
-    const result = postmortemDocument(await walkRun(run, judge(['20>30', '10>30', '20>40'])));
+    const result = postmortemDocument(
+      await walkRun(run, judge(['20>30', '10>30', '20>40']), reader('30')),
+    );
     expect(result).toMatchObject({
       verdict: 'corrupt',
       trusted: { checkpoint: '20', step: 20 },

@@ -19,10 +19,11 @@ type Compare = (
 type CompareRounded = (left: number, right: number, count: number, record: number) => void;
 /** Returns 1 where every element is finite. */
 type Widen = (data: number, count: number, column: number) => number;
-/** count, constants, skip, ratios, then the columns of the law's operands. */
+/** count, constants, skip, ratios, limit, then the columns of the law's operands. */
 type JudgeElements = (...args: number[]) => void;
 /**
- * count, constants, skip, record, first element of the chunk, the subject's words, then columns.
+ * count, constants, skip (0: nothing), record, first element of the chunk, the subject's words, then
+ * columns.
  */
 type JudgeLines = (...args: number[]) => void;
 

@@ -4,7 +4,8 @@
 import type { Operand } from '../../laws/law.ts';
 
 /**
- * A kernel of an element law: count, constants, skip and ratio columns, then columns of operands.
+ * A kernel of an element law: count, constants, skip and ratio columns, limit, then columns of
+ * operands.
  */
 export interface ElementKernel {
   readonly name:

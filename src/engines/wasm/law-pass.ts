@@ -7,7 +7,14 @@ import type { Chunk } from '../sweep-reader.ts';
 import type { Kernels } from './kernels.ts';
 import { LawBlock } from './law-block.ts';
 import { type ElementKernel, elementKernels, type LineKernel, lineKernels } from './law-kernels.ts';
-import { lawAt, lawBlockElements, lawRecordBytes, lawSlots, ratioColumn } from './layout.ts';
+import {
+  lawAt,
+  lawBlockElements,
+  lawRecordBytes,
+  lawSlots,
+  nothingSkipped,
+  ratioColumn,
+} from './layout.ts';
 import type { WasmStream } from './stream-summary.ts';
 import type { Views } from './views.ts';
 
@@ -105,6 +112,15 @@ function placeConstants(
   return at;
 }
 
+/**
+ * A ratio up to here, even when it was rounded, changes no record whose worst is `worst`. Too small a
+ * worst gives 0: its neighbours are not 2^-50 apart.
+ */
+function limitBelow(worst: number): number {
+  const limit = Math.min(worst, 1) * (1 - 2 ** -50);
+  return limit > 1e-290 ? limit : 0;
+}
+
 class ElementJudge implements Judge {
   readonly record: LawRecord;
   readonly #shared: Shared;
@@ -132,7 +148,8 @@ class ElementJudge implements Judge {
     const { kernels, block } = this.#shared;
     const { count } = block;
     const judge = kernels[this.#placed.kernel.name];
-    judge(count, this.#constants, this.#skip(), ratioColumn, ...this.#columns);
+    const limit = limitBelow(this.#shared.views.real(this.#at + 8));
+    judge(count, this.#constants, this.#skip(), ratioColumn, limit, ...this.#columns);
     this.#seen += count;
     const worst = kernels.tally(ratioColumn, count, this.#at);
     if (worst >= 0) this.#takeWorst(worst);
@@ -189,7 +206,8 @@ class LineJudge implements Judge {
     const { name, words } = this.#placed.kernel;
     const addresses = words.length === 2 ? [base, head] : [head];
     const { count, start } = block;
-    const skip = this.#skip();
+    const column = this.#skip();
+    const skip = column === nothingSkipped ? 0 : column;
     kernels[name](count, this.#constants, skip, this.#at, start, ...addresses, ...this.#columns);
     this.#takeWorst(this.#at + 12, true);
     this.#takeWorst(this.#at + 16, false);

@@ -1,0 +1,62 @@
+/** `laika postmortem` over a real run folder: the command line, from files to the report. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { flipBit } from '../../src/demo/flip-bit.ts';
+import { laika, laikaJson } from '../cli/laika.ts';
+
+const recorded = fileURLToPath(new URL('../fixtures/recorded/snapshot-gan/', import.meta.url));
+const place = mkdtempSync(join(tmpdir(), 'laika-postmortem-'));
+let run = '';
+
+beforeEach(() => {
+  run = mkdtempSync(join(place, 'run-'));
+  cpSync(recorded, run, { recursive: true });
+});
+
+afterAll(() => rmSync(place, { recursive: true }));
+
+const checkpoint = (step: number) => join(run, `checkpoint-000${step}.safetensors`);
+
+describe('postmortem', () => {
+  it('says that a healthy run is healthy', async () => {
+    const { code, stdout } = await laika(['postmortem', run]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^NOTHING FOUND/);
+    expect(stdout).toMatch(/step 201/);
+  });
+
+  it('names the first bad checkpoint, the last good one, layer and how to resume', async () => {
+    const fault = { tensor: 'exp_avg_sq/g.2.weight', element: 700, bit: 28 };
+    writeFileSync(checkpoint(200), flipBit(checkpoint(200), fault).bytes);
+    const { code, result } = await laikaJson(['postmortem', run]);
+    expect(code).toBe(1);
+    expect(result).toMatchObject({
+      verdict: 'corrupt',
+      trusted: { checkpoint: checkpoint(120), step: 120 },
+      postmortem: {
+        first_bad: { checkpoint: checkpoint(200), step: 200 },
+        blast: { tensors: ['exp_avg_sq/g.2.weight'] },
+      },
+    });
+    const { stdout } = await laika(['postmortem', run]);
+    expect(stdout).toMatch(/^FIRST BAD .*checkpoint-000200/);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(/last good \S*checkpoint-000120/);
+  });
+
+  it('walks past a cut file and trusts what came before it', async () => {
+    writeFileSync(checkpoint(120), 'cut');
+    const { code, result } = await laikaJson(['postmortem', run]);
+    expect(code).toBe(1);
+    expect(result.postmortem?.first_bad?.checkpoint).toBe(checkpoint(120));
+    expect(result.trusted?.step).toBe(110);
+  });
+
+  it('says what is missing where there is nothing to walk', async () => {
+    const { code, stderr } = await laika(['postmortem', mkdtempSync(join(place, 'empty-'))]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/no checkpoint/i);
+  });
+});

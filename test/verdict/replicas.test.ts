@@ -1,0 +1,62 @@
+/** Copies of one step across ranks: the odd one out is named by majority, never guessed. */
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { flipBit } from '../../src/demo/flip-bit.ts';
+import { openEngine } from '../../src/engines/choose.ts';
+import { judgeReplicas } from '../../src/verdict/judge-replicas.ts';
+
+const original = fileURLToPath(
+  new URL('../fixtures/recorded/snapshot-gan/checkpoint-000200.safetensors', import.meta.url),
+);
+const folder = mkdtempSync(join(tmpdir(), 'laika-replicas-'));
+const fault = { tensor: 'parameter/g.2.weight', element: 321, bit: 3 };
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function copy(name: string, damaged = false): string {
+  const path = join(folder, `${name}.safetensors`);
+  if (damaged) writeFileSync(path, flipBit(original, fault).bytes);
+  else copyFileSync(original, path);
+  return path;
+}
+
+async function judged(paths: readonly string[]) {
+  const engine = await openEngine('auto');
+  try {
+    return await judgeReplicas(paths, engine, 'again');
+  } finally {
+    await engine.close();
+  }
+}
+
+describe('replicas', () => {
+  it('are intact where all agree', async () => {
+    const result = await judged([copy('a'), copy('b'), copy('c')]);
+    expect(result.verdict).toBe('intact');
+    expect(result.findings).toEqual([]);
+  });
+
+  it('name the odd one by majority, with its rank and the element', async () => {
+    const odd = copy('odd', true);
+    const result = await judged([copy('a'), odd, copy('c')]);
+    expect(result.verdict).toBe('corrupt');
+    expect(result.findings).toHaveLength(1);
+    expect(result.findings?.[0]).toMatchObject({
+      rule: 'bits-agree',
+      rank: 1,
+      file: odd,
+      tensor: fault.tensor,
+      element: { index: fault.element },
+      count: 1,
+    });
+  });
+
+  it('cannot tell which of two is right, and says so', async () => {
+    const result = await judged([copy('a'), copy('odd', true)]);
+    expect(result.verdict).toBe('corrupt');
+    expect(result.findings?.[0]?.message).toMatch(/no majority/);
+  });
+});
