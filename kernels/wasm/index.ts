@@ -19,6 +19,7 @@ export { replayMoments } from './law-replay-moments';
 export { replayWeights } from './law-replay-weights';
 export { secondMomentDecay } from './law-second-moment-decay';
 export { stateProgress } from './law-state-progress';
+export { countDeltas, gainBlock, moveBlock, ratioBlock, sumRows } from './movement';
 export { markNonFinite, tally } from './ratio';
 export {
   squaresFloat32,

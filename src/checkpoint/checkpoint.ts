@@ -1,5 +1,5 @@
 /** A checkpoint: the files of one step, opened but not read. */
-import type { Optimizer } from './optimizer.ts';
+import type { HyperValue, Optimizer } from './optimizer.ts';
 import type { Problem } from './problem.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -21,6 +21,13 @@ export interface FileState {
   readonly identity: string;
 }
 
+/** Plain values of a learning-rate scheduler's state; a dictionary in it is a list of its pairs. */
+export interface SchedulerState {
+  /** Path in its file: `lr_scheduler`; empty where the file is the state itself. */
+  readonly path: string;
+  readonly state: Readonly<Record<string, HyperValue>>;
+}
+
 export interface Checkpoint {
   /** As the user gave it. */
   readonly path: string;
@@ -38,6 +45,8 @@ export interface Checkpoint {
   readonly tied: readonly (readonly [string, string])[];
   /** A learning-rate scheduler's state was saved: the rate may have moved between two checkpoints. */
   readonly hasScheduler: boolean;
+  /** All of them, the parts of compound ones too; missing where the layout stores none. */
+  readonly schedulers?: readonly SchedulerState[];
   readonly checksums: readonly StoredChecksum[];
   readonly problems: readonly Problem[];
 }

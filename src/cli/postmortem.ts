@@ -1,18 +1,25 @@
 /** `laika postmortem RUN`: what happened to a run, from what is left of it. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import type { Engine } from '../engines/engine.ts';
 import { findCheckpoints } from '../formats/find-checkpoints.ts';
+import { History } from '../history/history.ts';
+import { databasePath } from '../history/state-folder.ts';
 import { postmortemDocument } from '../postmortem/postmortem.ts';
-import { type JudgePair, walkRun } from '../postmortem/walk.ts';
+import { type JudgePair, type Stop, type Walked, walkRun } from '../postmortem/walk.ts';
 import { renderPostmortem } from '../report/postmortem-text.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
-import { errorDocument } from '../verdict/document.ts';
+import { errorDocument, header } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
+import type { Result } from '../verdict/result.ts';
+import { systemClock } from '../watch/system-clock.ts';
 import { applyConfig } from './config.ts';
 import { exitCode, failsOn } from './exit-code.ts';
 import { exitPolicy, outputsOf, type RawFlags, refuseUnbuilt } from './flags.ts';
 import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
 import { writeResult } from './output.ts';
+import { stateFolder } from './state-folder.ts';
 
 /**
  * A checkpoint that cannot be judged is walked past, and says so. Each teaches the run's memory once,
@@ -20,6 +27,7 @@ import { writeResult } from './output.ts';
  */
 function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
   const met = new Set<string>();
+  const places = new Map<number, string>();
   let memory = emptyRunMemory();
   return async (head, base) => {
     const isNew = !met.has(head);
@@ -27,6 +35,7 @@ function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
     const remembered = isNew
       ? {
           memory,
+          reference: memory.step === null ? null : (places.get(memory.step) ?? null),
           onMemory: (after: RunMemory) => {
             memory = after;
           },
@@ -35,7 +44,10 @@ function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
     const next = againCommand({ head, base }, flags);
     try {
       const options = await scanOptions(flags, head);
-      return await judge({ head, base, options, engine, next, ...remembered });
+      const result = await judge({ head, base, options, engine, next, ...remembered });
+      const step = result.checkpoint?.step ?? null;
+      if (step !== null) places.set(step, head);
+      return result;
     } catch (error) {
       if (isLaikaError(error)) return errorDocument(error.details);
       throw error;
@@ -43,15 +55,50 @@ function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
   };
 }
 
-async function checkpointsOf(run: string): Promise<string[]> {
+/** Checkpoints that a watcher judged and that are gone by now, with what it said of them. */
+function remembered(
+  run: string,
+  state: string,
+  there: ReadonlySet<string>,
+): (Walked & { position: number })[] {
+  if (!existsSync(databasePath(state))) return [];
+  const history = History.open(state, { clock: systemClock, readOnly: true });
+  try {
+    const name = resolve(run);
+    return history.checkpoints(name).flatMap((row) => {
+      if (there.has(row.identity)) return [];
+      const text = history.resultJson(name, row.identity);
+      const stored = text === null ? null : (JSON.parse(text) as Result);
+      const result = stored ?? { ...header(), verdict: row.verdict, findings: [] };
+      const { path, step, position } = row;
+      const base = stored?.base?.path ?? null;
+      return [{ path, step, base, result, isGone: true, position: position ?? Infinity }];
+    });
+  } finally {
+    history.close();
+  }
+}
+
+/** What is there and what is remembered, in the run's order. */
+async function stopsOf(run: string, state: string): Promise<Stop[]> {
   const found = await findCheckpoints(run);
-  if (found.length > 0) return found.map(({ path }) => path);
-  throw new LaikaError({
-    code: 'no-checkpoints',
-    what: 'no checkpoint is left in this folder',
-    where: run,
-    next: 'name the folder that the run wrote its checkpoints to',
-  });
+  const gone = remembered(run, state, new Set(found.map(({ identity }) => identity)));
+  if (found.length + gone.length === 0) {
+    throw new LaikaError({
+      code: 'no-checkpoints',
+      what: 'no checkpoint is left in this folder, and none is remembered',
+      where: run,
+      next: 'name the folder that the run wrote its checkpoints to',
+    });
+  }
+  const all = [
+    ...found.map(({ path, stepHint }) => ({ stop: path as Stop, at: stepHint ?? Infinity })),
+    ...gone.map(({ position, ...walked }) => ({
+      stop: { remembered: walked } as Stop,
+      at: position,
+    })),
+  ];
+  return all.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).map(({ stop }) => stop);
 }
 
 /** Prints the walk; exits 1 where the run holds damage, like validate. */
@@ -62,7 +109,10 @@ export async function postmortemCommand(run: string, given: RawFlags): Promise<n
   const outputs = outputsOf(flags);
   const engine = await engineOf(flags);
   try {
-    const walk = await walkRun(await checkpointsOf(run), judgeWith(engine, flags));
+    const walk = await walkRun(
+      await stopsOf(run, stateFolder(flags.stateDir)),
+      judgeWith(engine, flags),
+    );
     const result = postmortemDocument(walk);
     writeResult(result, outputs, { fails: failsOn(policy), text: renderPostmortem });
     return exitCode(result, policy);

@@ -41,12 +41,15 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
       policy,
       output,
       discover: findCheckpoints,
-      judge: async ({ path, base, memory, onMemory, signal }: JudgeRequest) => {
+      judge: async (request: JudgeRequest) => {
+        const { path, base, memory, onMemory, pathOfStep, signal } = request;
+        const before = memory === null ? emptyRunMemory() : memoryFromJson(memory);
         const options = { ...(await scanOptions(flags, path)), signal };
         const next = againCommand({ head: path, base }, flags);
         return judge({
           ...{ head: path, base, options, engine, next },
-          memory: memory === null ? emptyRunMemory() : memoryFromJson(memory),
+          memory: before,
+          reference: before.step === null ? null : pathOfStep(before.step),
           onMemory: (after) => onMemory(memoryToJson(after)),
         });
       },

@@ -4,6 +4,7 @@ import type { Tensor } from '../checkpoint/tensor.ts';
 import type { BoundLaw, Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
+import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
 
@@ -20,6 +21,14 @@ export interface CopyPlan {
   readonly right: Operand;
 }
 
+/** How `wA` became `wB`, both of which must be streams; moments join in where they are. */
+export interface MovementPlan {
+  /** The weight's first dimension where it has two or more, else 0. */
+  readonly rows: number;
+  /** β₂ᵏ: the share of the base's second moment that the head inherits; 0 where unknown. */
+  readonly inherited: number;
+}
+
 /**
  * Tensors of one shape that are read side by side, once, and everything that is computed from them
  * while they are in cache. Streams may differ in dtype; they agree in the number of elements.
@@ -33,6 +42,8 @@ export interface Sweep {
   readonly copies: readonly CopyPlan[];
   /** Streams whose logical bytes are hashed as well (SHA-256, hexadecimal). */
   readonly sha256: readonly Operand[];
+  /** Absent: how the weights moved is not computed. */
+  readonly movement?: MovementPlan;
 }
 
 export interface SweepResult {
@@ -42,6 +53,8 @@ export interface SweepResult {
   /** In the order of `Sweep.copies`. */
   readonly copies: readonly CopyRecord[];
   readonly sha256: Partial<Record<Operand, string>>;
+  /** Null where the sweep asked for none. */
+  readonly movement: PairRecord | null;
   /** CRC-32 of stored checksums that this sweep read in whole anyway, by `checksumKey`. */
   readonly crc32: ReadonlyMap<string, number>;
   /** Bytes read from files. */

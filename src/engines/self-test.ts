@@ -57,6 +57,8 @@ function streamOf(operand: Operand, dtype: DType, bytes: Uint8Array): Stream {
 function testSweep(): Sweep {
   const halves = Uint16Array.from(scrambledWords(9));
   const streams = {
+    wA: streamOf('wA', 'f32', ordinaryFloats(5)),
+    wB: streamOf('wB', 'f32', ordinaryFloats(6)),
     mA: streamOf('mA', 'f32', ordinaryFloats(1)),
     mB: streamOf('mB', 'f32', ordinaryFloats(2)),
     vA: streamOf('vA', 'f32', positiveFloats(3)),
@@ -78,6 +80,7 @@ function testSweep(): Sweep {
       { relation: 'equal', left: 'mA', right: 'mB' },
     ],
     sha256: [],
+    movement: { rows: 0, inherited: 0.9 },
   };
 }
 
@@ -96,7 +99,7 @@ const noSource: Source = {
 
 /** The parts of two results that differ, for people. */
 function differences(found: SweepResult, expected: SweepResult): string[] {
-  const parts = ['summaries', 'laws', 'copies'] as const;
+  const parts = ['summaries', 'laws', 'copies', 'movement'] as const;
   return parts.filter((part) => !isDeepStrictEqual(found[part], expected[part]));
 }
 

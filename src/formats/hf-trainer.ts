@@ -2,7 +2,12 @@
  * A checkpoint folder of the Hugging Face Trainer: weights, optimizer, scheduler, and a state that
  * is written last.
  */
-import type { Checkpoint, FileState, StoredChecksum } from '../checkpoint/checkpoint.ts';
+import type {
+  Checkpoint,
+  FileState,
+  SchedulerState,
+  StoredChecksum,
+} from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
@@ -11,8 +16,8 @@ import { readTrainerWeights, weightFilesOf } from './hf-trainer-weights.ts';
 import type { ModelTensors } from './optimizer-state/raw-optimizer.ts';
 import { ProblemList } from './problem-list.ts';
 import { readContents, type TorchContents } from './torch-zip/contents.ts';
+import { schedulersIn } from './torch-zip/scheduler-state.ts';
 import { readTorchFile, type TorchFile } from './torch-zip/torch-file.ts';
-import { holdsScheduler } from './torch-zip/trainer-state.ts';
 
 export const hfTrainer: Format = {
   id: 'hf-trainer',
@@ -72,7 +77,7 @@ class FolderReader {
   readonly #checksums: StoredChecksum[] = [];
   readonly #problems = new ProblemList();
   #isWhole = true;
-  #hasScheduler = false;
+  readonly #schedulers: SchedulerState[] = [];
 
   constructor(source: Source, files: readonly SourceFile[]) {
     this.#source = source;
@@ -99,7 +104,8 @@ class FolderReader {
       optimizers: contents?.optimizers ?? [],
       frozen: contents?.frozen ?? [],
       tied: this.#tied,
-      hasScheduler: this.#hasScheduler,
+      hasScheduler: this.#schedulers.length > 0,
+      schedulers: this.#schedulers,
       checksums: this.#checksums,
       problems: this.#problems.toArray(),
     };
@@ -137,7 +143,7 @@ class FolderReader {
     this.#tied.push(...torch.tied);
     const contents = await readContents({ source: this.#source, file }, torch, models);
     this.#problems.addAll(contents.problems);
-    this.#hasScheduler ||= contents.hasScheduler;
+    this.#schedulers.push(...contents.schedulers);
     return contents;
   }
 
@@ -148,7 +154,7 @@ class FolderReader {
   async #companions(): Promise<void> {
     for (const file of this.#top.filter(({ name }) => companionName.test(name))) {
       const torch = await this.#torch(file);
-      if (torch) this.#hasScheduler ||= holdsScheduler(torch.containers);
+      if (torch) this.#schedulers.push(...schedulersIn(torch.containers));
     }
   }
 

@@ -77,6 +77,13 @@ export function findCheckpoint(
   return rows[0] ? checkpointOf(rows[0]) : null;
 }
 
+/** Every checkpoint of a run that was ever judged, in the run's order; deleted ones too. */
+export function allCheckpoints(driver: Driver, run: string): CheckpointRow[] {
+  return driver
+    .all(`SELECT ${columns} FROM checkpoints WHERE run = ? ORDER BY position, id`, run)
+    .map(checkpointOf);
+}
+
 /** Was this very content judged? */
 export function isJudged(driver: Driver, run: string, identity: string): boolean {
   const rows = driver.all(

@@ -7,6 +7,7 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import { encodeJson } from '../records/numbers.ts';
 import type { AlertRecord } from './alert-record.ts';
 import {
+  allCheckpoints,
   type CheckpointRow,
   findCheckpoint,
   insertCheckpoint,
@@ -193,6 +194,11 @@ export class History {
         this.#driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
       }
     });
+  }
+
+  /** Every checkpoint of the run that was ever judged, in order; those long deleted too. */
+  checkpoints(run: string): CheckpointRow[] {
+    return allCheckpoints(this.#driver, run);
   }
 
   /** What suspicions remember of the run; null before its first judged checkpoint. */

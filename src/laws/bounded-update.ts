@@ -1,7 +1,7 @@
 /** bounded-update: a weight moved no farther than its optimizer can have pushed it. */
 import type { Binding, Constants, Element, ElementLaw, Format, LawContext, Sides } from './law.ts';
 import { naturalLog } from './natural-log.ts';
-import { provesReach } from './optimizer-kinds.ts';
+import { capped, provesReach } from './optimizer-kinds.ts';
 import { correctionError, decayOf, geometric, grown, stepSums } from './rounding.ts';
 import { stepsBetween } from './window.ts';
 
@@ -156,6 +156,7 @@ export const boundedUpdate: ElementLaw = {
   id: 'bounded-update',
   scope: 'element',
   about: 'w',
+  except: capped,
   title: 'The weight is within its optimizer’s reach',
   family: 'reachability',
   operands: ['wA', 'wB', 'mA', 'vA', 'vB', 'xB'],

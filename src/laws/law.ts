@@ -1,5 +1,5 @@
 /** What a law is: a statement about elements that healthy training cannot break, with its rounding inside. */
-import type { OptimizerKind } from '../checkpoint/optimizer.ts';
+import type { HyperValue, OptimizerKind } from '../checkpoint/optimizer.ts';
 
 /**
  * The parts that tensors play beside each other. A: base, B: head. w weights (the fp32 master where
@@ -58,7 +58,9 @@ export interface LawContext {
   readonly ownSteps: boolean;
   readonly biasCorrection: boolean;
   /** Every other plain value of the parameter's group that base and head agree on. */
-  readonly hyper: Readonly<Record<string, number | boolean>>;
+  readonly hyper: Readonly<Record<string, HyperValue>>;
+  /** Shape of the weight; null where its owner is unknown. */
+  readonly shape: readonly number[] | null;
   /** How the optimizer's state and the weights round; null: the weights' type proves nothing. */
   readonly stateFormat: Format;
   readonly weightFormat: Format | null;
@@ -102,6 +104,8 @@ export interface ElementLaw extends RuleText {
   readonly about: 'w' | 'm' | 'v' | 'x' | 'g' | 's';
   /** The law speaks of these optimizers alone; absent: of any that keeps the state it needs. */
   readonly kinds?: ReadonlySet<string>;
+  /** Optimizers that another law of the same kind speaks of. */
+  readonly except?: ReadonlySet<string>;
   /** About pairs exactly one step apart; of any other pair it says nothing. */
   readonly oneStep?: true;
   /** Runs only where that law, which implies this one, could not be bound. */

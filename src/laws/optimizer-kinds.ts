@@ -31,6 +31,16 @@ export function secondMomentRate(context: LawContext): readonly [number, number]
   return context.beta2 ?? context.betasUnknown ?? 'betas unknown';
 }
 
+/** Their steps have a hard limit of their own: `capped-update`. */
+export const capped: ReadonlySet<string> = new Set([
+  'lion',
+  'adagrad',
+  'rmsprop',
+  'adamax',
+  'nadam',
+  'muon',
+]);
+
 /** Null where the moment laws apply; else why not. */
 export function provesMoments(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';

@@ -1,6 +1,6 @@
 /** replay-weights: at k = 1 the weight follows from its state. */
 import type { Binding, Constants, Element, ElementLaw, LawContext, Sides } from './law.ts';
-import { provesUpdates } from './optimizer-kinds.ts';
+import { capped, provesUpdates } from './optimizer-kinds.ts';
 import { correctionError } from './rounding.ts';
 import { oneStep } from './window.ts';
 
@@ -94,6 +94,7 @@ export const replayWeights: ElementLaw = {
   scope: 'element',
   oneStep: true,
   about: 'w',
+  except: capped,
   title: 'One step: the weight follows from its state',
   family: 'replay',
   operands: ['wA', 'wB', 'mB', 'vB', 'xB'],

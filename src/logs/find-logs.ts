@@ -4,6 +4,7 @@ import { isLaikaError } from '../checkpoint/errors.ts';
 import { openLocalSource } from '../sources/local.ts';
 import type { SourceFile } from '../sources/source.ts';
 import { joinLogs, readLog } from './read-logs.ts';
+import { isEventFile } from './tensorboard.ts';
 import type { TrainerLog } from './trainer-state.ts';
 import type { TrainingLog } from './training-log.ts';
 
@@ -16,9 +17,11 @@ export interface FoundLogs {
 
 const trainerState = 'trainer_state.json';
 const metrics = 'metrics.jsonl';
+const csv = 'metrics.csv';
 
 /**
- * Looks into the checkpoint's folder, then beside the checkpoint; what lies inside counts first.
+ * Looks into the checkpoint's folder, then beside the checkpoint; what lies inside counts first. Where
+ * that finds no rates it looks for what metrics loggers write: a CSV file, TensorBoard events.
  * @throws LaikaError `path-missing`, `path-unreadable` about the checkpoint itself, never about a log.
  */
 export async function findLogs(checkpointPath: string): Promise<FoundLogs> {
@@ -29,10 +32,13 @@ export async function findLogs(checkpointPath: string): Promise<FoundLogs> {
   if (!isFile) await search.lookInto(checkpointPath);
   const absolute = resolve(checkpointPath);
   const parent = dirname(absolute);
-  if (parent !== absolute) {
-    // Shown as the user would write it.
-    await search.lookInto(checkpointPath === basename(absolute) ? '.' : dirname(checkpointPath));
-  }
+  if (parent === absolute) return search.result();
+  // Shown as the user would write it.
+  const beside = checkpointPath === basename(absolute) ? '.' : dirname(checkpointPath);
+  await search.lookInto(beside);
+  await search.lookForLoggers(beside);
+  // Lightning keeps its checkpoints in a folder of this name below its logs.
+  if (basename(parent) === 'checkpoints') await search.lookForLoggers(join(beside, '..'));
   return search.result();
 }
 
@@ -54,12 +60,21 @@ class Search {
     else await this.#takeOnlyOne(folder, files);
   }
 
+  /** One log is enough: their numbers are the same, and those of a CSV file are less often rounded. */
+  async lookForLoggers(folder: string): Promise<void> {
+    if (this.#logs.some(hasRates)) return;
+    const files = await this.#list(folder);
+    if (files.some(({ name }) => name === csv)) await this.#take(join(folder, csv));
+    if (this.#logs.some(hasRates)) return;
+    if (files.some(({ name }) => isEventFile(name))) await this.#take(folder);
+  }
+
   async #list(folder: string): Promise<readonly SourceFile[]> {
     try {
       const source = await openLocalSource(folder);
       const files = await source.list(0);
       await source.close();
-      return files.filter(({ name }) => /\.jsonl?$/.test(name));
+      return files.filter(({ name }) => /\.(jsonl?|csv)$/.test(name) || isEventFile(name));
     } catch (error) {
       if (!isLaikaError(error)) throw error;
       this.#ignored.push(error.message);

@@ -21,8 +21,6 @@ const names = {
     'learning-rate',
     'lr/group0',
     'optim/learning_rate_group0',
-    'lr-AdamW',
-    'lr-Adam',
     'lr-DecoupledAdamW/group0',
   ],
   gradNorm: [
@@ -40,6 +38,7 @@ const names = {
     'loss',
     'train/loss',
     'train_loss',
+    'train_loss_step',
     'lm loss',
     'lm-loss-training/lm loss',
     'loss_metrics/global_avg_loss',
@@ -50,6 +49,29 @@ const names = {
 
 /** Rates of groups under names of their own. */
 const groupName = /^(?:lr\/group|optim\/learning_rate_group|lr-DecoupledAdamW\/group)([0-9]{1,4})$/;
+
+/**
+ * Lightning's monitor names rates after the optimizer's class, groups from 1 on. Behind a dash come
+ * other things of that optimizer: its momentum, its decay, a second one of its class.
+ */
+const monitorName = /^lr-([A-Za-z0-9_]+)(?:\/pg([0-9]{1,4}))?$/;
+
+const known: ReadonlySet<string> = new Set([
+  ...names.lr,
+  ...names.gradNorm,
+  ...names.gradNormClipped,
+  ...names.loss,
+]);
+
+/** A number under this name says something about its step. */
+export function isMetricName(name: string): boolean {
+  return known.has(name) || groupName.test(name) || monitorName.test(name);
+}
+
+/** A rate that Lightning's LearningRateMonitor wrote. */
+export function isMonitorName(name: string): boolean {
+  return monitorName.test(name);
+}
 
 function numberUnder(line: JsonObject, keys: readonly string[]): number | null {
   for (const key of keys) {
@@ -67,7 +89,7 @@ export function stepOf(line: JsonObject): number | null {
 
 /** What the line says about its step. */
 export function lineOf(line: JsonObject): LogLine {
-  const lrs = ratesIn(line.get('lrs')) ?? groupRates(line);
+  const lrs = ratesIn(line.get('lrs')) ?? groupRates(line) ?? monitorRates(line);
   return {
     lr: numberUnder(line, names.lr) ?? lrs?.[0] ?? null,
     lrs,
@@ -94,5 +116,23 @@ function groupRates(line: JsonObject): readonly number[] | null {
   }
   const rates = Array.from({ length: found.size }, (_, i) => found.get(i));
   if (rates.length < 2 || rates.includes(undefined)) return null;
+  return rates as number[];
+}
+
+/** Rates of one optimizer; null where two optimizers have some, or a group has none. */
+function monitorRates(line: JsonObject): readonly number[] | null {
+  const found = new Map<number, number>();
+  const classes = new Set<string>();
+  for (const [key, value] of line) {
+    // Rates of a second optimizer of the same class: nothing says which one is which here.
+    if (/^lr-[A-Za-z0-9_]+-[0-9]/.test(key)) return null;
+    const match = monitorName.exec(key);
+    const rate = isJsonObject(value) ? null : toDouble(value);
+    if (!match || rate === null) continue;
+    classes.add(match[1] as string);
+    found.set(match[2] === undefined ? 0 : Number(match[2]) - 1, rate);
+  }
+  const rates = Array.from({ length: found.size }, (_, i) => found.get(i));
+  if (classes.size !== 1 || rates.includes(undefined)) return null;
   return rates as number[];
 }

@@ -1,7 +1,9 @@
 /** Training logs that the user named. */
 import { LaikaError } from '../checkpoint/errors.ts';
 import { openLocalSource } from '../sources/local.ts';
+import { readMetricsCsv } from './metrics-csv.ts';
 import { readMetricsLines } from './metrics-lines.ts';
+import { isEventFile, readEventFiles } from './tensorboard.ts';
 import { readTrainerState, type TrainerLog } from './trainer-state.ts';
 import { joinLines, type LogLine, type TrainingLog, trainingLog } from './training-log.ts';
 
@@ -16,19 +18,24 @@ export async function readLogs(paths: readonly string[]): Promise<TrainingLog> {
 }
 
 /**
- * One file: a JSON document with a `log_history`, else JSON Lines.
+ * One file: TensorBoard events, CSV, a JSON document with a `log_history`, else JSON Lines. Or a
+ * folder with event files, which are one run's.
  * @throws LaikaError as `readLogs`.
  */
 export async function readLog(path: string): Promise<TrainerLog> {
   const source = await openLocalSource(path);
   try {
-    const [file] = await source.list();
+    const files = await source.list(0);
+    const events = files.filter(({ name }) => isEventFile(name));
+    if (events.length > 0) return await readEventFiles(source, events);
+    const [file] = files;
     if (!source.isFile || !file) {
-      const why = 'it is a folder';
+      const why = 'it is a folder without event files';
       const next = 'name the log file itself';
       const what = 'The training log cannot be read';
       throw new LaikaError({ code: 'log-invalid', what, where: path, why, next });
     }
+    if (/\.csv$/i.test(file.name)) return await readMetricsCsv(source, file);
     if (/\.json$/i.test(file.name)) return await readTrainerState(source, file);
     return { lines: await readMetricsLines(source, file), lrIsOfStep: true };
   } finally {
@@ -45,5 +52,10 @@ export function joinLogs(logs: readonly TrainerLog[], sources: readonly string[]
       lines.set(step, first ? joinLines(first, line) : line);
     }
   }
-  return trainingLog(lines, { sources, lrIsOfStep: logs.every((log) => log.lrIsOfStep) });
+  const about = { sources, lrIsOfStep: logs.every((log) => log.lrIsOfStep) };
+  if (!logs.some((log) => log.updateOffsets)) return trainingLog(lines, about);
+  const own = ({ updateOffsets, lrIsOfStep }: TrainerLog) => {
+    return updateOffsets ?? (lrIsOfStep ? [0] : [0, 1]);
+  };
+  return trainingLog(lines, { ...about, updateOffsets: [...new Set(logs.flatMap(own))] });
 }

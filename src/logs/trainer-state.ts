@@ -17,6 +17,8 @@ export interface TrainerLog {
    * step's. The file names no version: without `best_global_step`, which came with 4.50, it is old.
    */
   readonly lrIsOfStep: boolean;
+  /** As in `TrainingLog`. */
+  readonly updateOffsets?: readonly number[];
 }
 
 /**

@@ -20,6 +20,11 @@ export interface TrainingLog {
    * update's, as transformers wrote it until 2025.
    */
   readonly lrIsOfStep: boolean;
+  /**
+   * Only where a metrics logger numbered the lines: the rate at line n may be the one of update n plus
+   * any of these, rounded to float32. It counts where the rates in both checkpoints confirm it.
+   */
+  readonly updateOffsets?: readonly number[];
   /** Steps that have a line. */
   readonly size: number;
   /** The last step that has a line; null for an empty log. */
@@ -27,10 +32,16 @@ export interface TrainingLog {
   line(step: number): LogLine | null;
 }
 
+/** A logger that counts from 0, before or behind the scheduler's step. */
+export const loggerOffsets: readonly number[] = [1, 2];
+
+/** A loop that may count from 0 or from 1. */
+export const anyOffset: readonly number[] = [0, 1, 2];
+
 /** A log of these lines. */
 export function trainingLog(
   lines: ReadonlyMap<number, LogLine>,
-  about: { readonly sources: readonly string[]; readonly lrIsOfStep: boolean },
+  about: Pick<TrainingLog, 'sources' | 'lrIsOfStep' | 'updateOffsets'>,
 ): TrainingLog {
   let last: number | null = null;
   for (const step of lines.keys()) if (last === null || step > last) last = step;
@@ -61,6 +72,8 @@ export interface Window {
    * log with just this rate at `upTo` may have been written after the scheduler's step, one off.
    */
   readonly storedRate?: number | null;
+  /** The same in the checkpoint at `after`. */
+  readonly storedBefore?: number | null;
 }
 
 export type Rates = { readonly low: number; readonly high: number } | { readonly unknown: string };
@@ -73,19 +86,64 @@ export function ratesBetween(log: TrainingLog, window: Window): Rates {
   const { after, upTo, group } = window;
   if (!(upTo > after)) return { unknown: 'there is no step between the checkpoints' };
   if (!(upTo - after <= log.size)) return { unknown: 'the log does not have every step' };
+  if (log.updateOffsets) return confirmedRates(log, window, log.updateOffsets);
   // Where lines may hold the next update's rate, the line before the window belongs to it.
   const mayBeNext = rateOf(log.line(upTo), group) === window.storedRate;
   const isFirst = log.lrIsOfStep && !(mayBeNext && log.line(after));
-  const first = isFirst ? after + 1 : after;
+  return hullOf(log, { first: isFirst ? after + 1 : after, last: upTo, group });
+}
+
+function hullOf(log: TrainingLog, of: { first: number; last: number; group: number }): Rates {
   let low = Infinity;
   let high = -Infinity;
-  for (let step = first; step <= upTo; step++) {
-    const rate = rateOf(log.line(step), group);
+  for (let step = of.first; step <= of.last; step++) {
+    const rate = rateOf(log.line(step), of.group);
     if (typeof rate === 'string') return { unknown: `${rate} at step ${step}` };
     low = Math.min(low, rate);
     high = Math.max(high, rate);
   }
   return { low, high };
+}
+
+/** Relative error of a float32, twice, and the smallest one: rates below it are written as 0. */
+const loggerError = 2 ** -23;
+const loggerSmallest = 2 ** -149;
+
+function isWrittenAs(rate: number, written: number): boolean {
+  return Math.abs(written - rate) <= Math.abs(rate) * loggerError + loggerSmallest;
+}
+
+/**
+ * Rates of a log whose numbering is not known: every offset that the rates in both checkpoints do not
+ * refute may be the one, and these two rates belong to the hull too. A log that counts micro-batches
+ * or another optimizer's steps is refuted as soon as its rates move.
+ */
+function confirmedRates(log: TrainingLog, window: Window, offsets: readonly number[]): Rates {
+  const { after, upTo, group, storedBefore, storedRate } = window;
+  if (typeof storedBefore !== 'number' || typeof storedRate !== 'number') {
+    return { unknown: 'no stored rate confirms how the log counts its steps' };
+  }
+  const fits = offsets.filter((offset) => {
+    return [[after - offset, storedBefore] as const, [upTo - offset, storedRate] as const].every(
+      ([line, stored]) => {
+        // A checkpoint keeps the rate of its own update, or the next one's behind the scheduler's step.
+        const near = [rateOf(log.line(line), group), rateOf(log.line(line + 1), group)];
+        return near.some((rate) => typeof rate === 'string' || isWrittenAs(stored, rate));
+      },
+    );
+  });
+  if (fits.length === 0) {
+    return { unknown: 'the rates of the log are not those of the checkpoints at these steps' };
+  }
+  const first = after + 1 - Math.max(...fits);
+  const found = hullOf(log, { first, last: upTo - Math.min(...fits), group });
+  if ('unknown' in found) return found;
+  const low = Math.min(found.low, storedBefore, storedRate);
+  const high = Math.max(found.high, storedBefore, storedRate);
+  return {
+    low: low - Math.abs(low) * loggerError - loggerSmallest,
+    high: high + Math.abs(high) * loggerError + loggerSmallest,
+  };
 }
 
 /** The group's rate, or why there is none. */
@@ -108,6 +166,8 @@ export function windowLines(
 ): readonly LogLine[] | string {
   const { after, upTo } = window;
   if (after === null || upTo === null) return 'the trainer’s steps are unknown';
+  // A norm of another step would contradict an optimizer that is right.
+  if (log.updateOffsets) return 'nothing confirms how the log counts its steps';
   if (!(upTo > after)) return 'there is no step between the checkpoints';
   if (!(upTo - after <= log.size)) return 'the log does not have every step';
   const lines: LogLine[] = [];

@@ -11,11 +11,16 @@ export type JudgePair = (head: string, base: string | null) => Promise<Result>;
 /** Value of one element of a tensor; null where it cannot be read. */
 export type ReadElement = (path: string, tensor: string, index: number) => Promise<number | null>;
 
+/** A checkpoint on the way: one that is there, or one that is remembered and gone. */
+export type Stop = string | { readonly remembered: Walked };
+
 export interface Walked {
   readonly path: string;
   readonly step: number | null;
   readonly base: string | null;
   readonly result: Result;
+  /** Deleted since: the verdict is the history's. */
+  readonly isGone?: boolean;
 }
 
 export interface Bad extends Walked {
@@ -75,6 +80,13 @@ class Walker {
     else await this.#firstBad(here);
   }
 
+  /** What history says of a checkpoint that is gone: it can be the first bad one, never a base. */
+  recall(here: Walked): void {
+    this.walked.push(here);
+    if (this.bad || !isBad(here.result)) return;
+    this.bad = { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
+  }
+
   #trust(here: Walked): void {
     if (isQuiet(here.result) || this.trusted.length === 0) this.trusted.push(here);
   }
@@ -120,19 +132,26 @@ class Walker {
     }
     // An unreadable or cut file hands nothing on: training went on from memory.
     if (isBadAlone(bad.result)) return;
+    if (bad.isGone) {
+      this.inherits.push(here.path);
+      return;
+    }
     const onward = await this.#judge(here.path, bad.path);
     if (!isBad(onward)) this.inherits.push(here.path);
   }
 }
 
-/** Walks `paths`, oldest first. */
+/** Walks `stops`, oldest first. */
 export async function walkRun(
-  paths: readonly string[],
+  stops: readonly Stop[],
   judge: JudgePair,
   read: ReadElement = readElement,
 ): Promise<Walk> {
   const walker = new Walker(judge, read);
-  for (const path of paths) await walker.visit(path);
+  for (const stop of stops) {
+    if (typeof stop === 'string') await walker.visit(stop);
+    else walker.recall(stop.remembered);
+  }
   const { walked, bad, trusted, inherits } = walker;
   const good = trusted.filter(({ path }) => path !== bad?.path).at(-1) ?? null;
   return { walked, firstBad: bad, lastGood: good && isQuiet(good.result) ? good : null, inherits };

@@ -1,5 +1,6 @@
 /** A result as JUnit XML: one case a rule; a finding fails it, an unknown remainder skips it. */
 import type { Finding, Result, RuleCoverage } from '../verdict/result.ts';
+import { isStatistical } from '../verdict/rules.ts';
 import { escapeText } from './escape.ts';
 
 function xml(text: string): string {
@@ -46,7 +47,8 @@ export function renderJunit(result: Result, fails: (finding: Finding) => boolean
   const loud = (result.findings ?? []).filter(fails);
   const rules = new Map<string, Case>();
   for (const coverage of result.coverage?.rules ?? []) {
-    if (coverage.of > 0) rules.set(coverage.rule, { rule: coverage.rule, failures: [], coverage });
+    if (coverage.of > 0 && !(isStatistical(coverage.rule) && coverage.elements === 0))
+      rules.set(coverage.rule, { rule: coverage.rule, failures: [], coverage });
   }
   for (const finding of loud) {
     const before = rules.get(finding.rule);

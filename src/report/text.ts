@@ -1,6 +1,7 @@
 /** A result for a terminal of 80 columns: what is wrong, where, why it cannot be, and what to do. */
 import { decodeNumber } from '../records/numbers.ts';
 import type { Coverage, Finding, Result, RuleCoverage } from '../verdict/result.ts';
+import { isStatistical } from '../verdict/rules.ts';
 import { escapeText } from './escape.ts';
 import { grouped, percentText, sizeText, wrapText } from './wording.ts';
 
@@ -132,13 +133,23 @@ function ruleLine(rule: RuleCoverage): string[] {
   return [head, ...wrapText(reasons.join('; '), width - 8).map((line) => `        ${line}`)];
 }
 
+/** Statistics in one line: which could run is a matter of history, not of this pair. */
+function statisticsLine(rules: readonly RuleCoverage[]): string[] {
+  if (rules.length === 0) return [];
+  const ran = rules.filter(({ elements }) => elements > 0).length;
+  const rest = ran < rules.length ? '; the rest needs more history' : '';
+  return [`    statistics        ${ran} of ${rules.length} rules ran${rest}`];
+}
+
 /** Coverage as a table: rule, share judged, elements it is about, and why the rest is unknown. */
 export function coverageLines(coverage: Coverage): string[] {
   const rules = coverage.rules.filter(({ of }) => of > 0);
+  const laws = rules.filter(({ rule }) => !isStatistical(rule));
   return [
     '',
     `  checked (elements; ${sizeText(coverage.bytes_read)} read)`,
-    ...(rules.length === 0 ? ['    nothing: no rule applied'] : rules.flatMap(ruleLine)),
+    ...(laws.length === 0 ? ['    nothing: no law applied'] : laws.flatMap(ruleLine)),
+    ...statisticsLine(rules.filter(({ rule }) => isStatistical(rule))),
   ];
 }
 

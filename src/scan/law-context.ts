@@ -4,6 +4,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { HyperValue } from '../checkpoint/optimizer.ts';
 import type { Format, LawContext } from '../laws/law.ts';
 import { coarser, formatOf } from '../laws/rounding.ts';
+import { scheduledRates } from '../logs/schedules.ts';
 import { ratesBetween } from '../logs/training-log.ts';
 import type { DeclaredOptimizer, ScanOptions } from './options.ts';
 
@@ -85,9 +86,20 @@ function loggedRates(unit: Unit, pair: Pair, options: ScanOptions): Rates {
     upTo: head.step,
     group: unit.head.groupIndex ?? 0,
     storedRate: hyper(unit.head, 'lr'),
+    storedBefore: hyper(unit.base, 'lr'),
   });
   if ('unknown' in found) return { rates: null, ratesUnknown: found.unknown };
   return { rates: [found.low, found.high], ratesUnknown: null };
+}
+
+/** The rates of the scheduler whose state both checkpoints hold. */
+function recomputedRates(unit: Unit, { head, base }: Pair): Hull | null {
+  const index = unit.head.groupIndex;
+  if (!base || !unit.head.group || !unit.base?.group || index === null) return null;
+  if (unit.base.groupIndex !== index) return null;
+  const ends = { index, base: unit.base.group, head: unit.head.group };
+  const found = scheduledRates({ base, head }, ends);
+  return 'unknown' in found ? null : [found.low, found.high];
 }
 
 /** A rate that nothing schedules is the same at every step; a snapshot does not say whether a scheduler ran. */
@@ -107,6 +119,8 @@ function isFixed(unit: Unit, pair: Pair): boolean {
 function ratesOf(unit: Unit, pair: Pair, options: ScanOptions): Rates {
   const logged = loggedRates(unit, pair, options);
   if (logged.rates) return logged;
+  const scheduled = recomputedRates(unit, pair);
+  if (scheduled) return { rates: scheduled, ratesUnknown: null };
   const { lrMax } = options;
   if (lrMax !== undefined) return { rates: [0, lrMax], ratesUnknown: null };
   const base = hyper(unit.base, 'lr');
@@ -138,23 +152,23 @@ interface Steps {
   readonly ownSteps: boolean;
 }
 
-/** The parameter's own counter; SGD and Lion keep none, and the trainer's counts for them. */
+/** The parameter's own counter; SGD, Lion and Muon keep none, and the trainer's counts for them. */
 export function stepsOf(unit: Unit, pair: Pair): Steps {
   const { state, optimizer } = unit.head;
   const counterless = optimizer.parameters.every(({ step }) => step === null);
-  if (counterless && (optimizer.kind === 'sgd' || optimizer.kind === 'lion')) {
+  if (counterless && /^(sgd|lion|muon)$/.test(optimizer.kind ?? '')) {
     return { stepBase: pair.base?.step ?? null, stepHead: pair.head.step, ownSteps: true };
   }
   const stepBase = unit.base ? (unit.unstepped ? 0 : unit.base.state.step) : null;
   return { stepBase, stepHead: state.step, ownSteps: state.stepScope === 'own' };
 }
 
-/** Plain values that base and head agree on; a value that changed is known for no step in between. */
-function agreedHyper(unit: Unit): Record<string, number | boolean> {
-  const agreed: Record<string, number | boolean> = {};
+/** Values that base and head agree on; a value that changed is known for no step in between. */
+function agreedHyper(unit: Unit): Record<string, HyperValue> {
+  const agreed: Record<string, HyperValue> = {};
   for (const [key, value] of Object.entries(unit.head.group?.hyper ?? {})) {
-    if (typeof value !== 'number' && typeof value !== 'boolean') continue;
-    if (!unit.base?.group || Object.is(unit.base.group.hyper[key], value)) agreed[key] = value;
+    const before = unit.base?.group ? unit.base.group.hyper[key] : value;
+    if (JSON.stringify(before) === JSON.stringify(value)) agreed[key] = value;
   }
   return agreed;
 }
@@ -207,6 +221,7 @@ export function lawContexts(
     ...stepsOf(unit, pair),
     biasCorrection: unit.head.group?.hyper.bias_correction !== false,
     hyper: agreedHyper(unit),
+    shape: unit.weight.head?.shape ?? null,
     stateFormat: state,
     weightFormat: format.weight,
   };

@@ -1,7 +1,7 @@
 /** Plans one parameter: which tensors stream together, which laws are bound, and what cannot be told. */
 import { type Ends, tensorsOf, type Unit } from '../checkpoint/align.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
-import type { Stream, Sweep } from '../engines/engine.ts';
+import type { MovementPlan, Stream, Sweep } from '../engines/engine.ts';
 import type { BoundLaw, Constants, ElementLaw, LineLaw, Operand } from '../laws/law.ts';
 import { laws, sweptLaw } from '../laws/laws.ts';
 import { isRunningVariance, runningVariance } from '../laws/running-variance.ts';
@@ -125,7 +125,8 @@ function targets(law: ElementLaw | LineLaw, unit: Unit): Target[] {
     });
   }
   if (law.about === 's') return [];
-  if (law.kinds && !law.kinds.has(unit.head.optimizer.kind ?? '')) return [];
+  const kind = unit.head.optimizer.kind ?? '';
+  if ((law.kinds && !law.kinds.has(kind)) || law.except?.has(kind)) return [];
   const letters = law.operands.map((operand) => operand[0] as string);
   const optional = law.about === 'x' ? 'w' : 'wx';
   if (letters.some((letter) => !optional.includes(letter) && !state(letter))) return [];
@@ -254,6 +255,13 @@ function summarisedBases(streams: Streams, context: PlanContext): Operand[] {
   return bases.filter((operand) => streams[operand]);
 }
 
+/** How the weight moved, where it can be told. */
+function movementOf({ wA, wB }: Streams, context: PlanContext): { movement?: MovementPlan } {
+  if (!wA || !wB || !context.pair.base || context.pairRefusal !== null) return {};
+  const { shape } = wB.tensor;
+  return { movement: { rows: shape.length > 1 ? (shape[0] as number) : 0, inherited: 0 } };
+}
+
 /** Plans of one unit: tensors of another size than the state are summarised by themselves. */
 export function planUnit(unit: Unit, context: PlanContext): Plan[] {
   const main = unit.second.head ?? unit.first.head ?? unit.momentum.head ?? unit.weight.head;
@@ -267,7 +275,8 @@ export function planUnit(unit: Unit, context: PlanContext): Plan[] {
   if (Object.keys(streams).length > 0) {
     const bases = summarisedBases(streams, context);
     const sweep = sweepOf(streams, elements, { laws: into.bound, copies, bases, digest });
-    plans.push({ unit, sweep, laws: into.planned, copies });
+    const moved = { ...sweep, ...movementOf(streams, context) };
+    plans.push({ unit, sweep: moved, laws: into.planned, copies });
   }
   for (const tensor of tensorsOf(unit)) {
     const placed = Object.values(streams).some((stream) => stream?.tensor.name === tensor.name);

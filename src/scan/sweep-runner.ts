@@ -54,6 +54,7 @@ export class SweepRunner {
     await this.#keepPages(plan, result);
     this.#keepRecords(plan, result);
     this.#keepLaws(plan, result.laws);
+    if (plan.unit && result.movement) this.movements.set(plan.unit.key, result.movement);
     return plan.copies.map((copy, i) => ({
       reason: copy.reason,
       expected: copy.expected.tensor,

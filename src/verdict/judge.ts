@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
+import { measureMovements } from '../scan/movements.ts';
 import type { ScanOptions } from '../scan/options.ts';
 import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
@@ -24,6 +25,11 @@ export interface JudgeRequest {
   readonly listTensors?: boolean;
   /** What is remembered of the run; absent: only the rules that need no more than the pair. */
   readonly memory?: RunMemory;
+  /**
+   * The checkpoint of the memory's own step, where it is still there and is not the base: updates are
+   * compared over like distances, which the base of the laws may not have.
+   */
+  readonly reference?: string | null;
   /** Takes the memory that the next checkpoint of the run is to be judged with. */
   readonly onMemory?: (memory: RunMemory) => void;
 }
@@ -80,6 +86,8 @@ function capped(findings: readonly Finding[]): Finding[] {
 
 interface Scanned {
   readonly outcome: ScanOutcome;
+  /** Step that the outcome's movements are measured from. */
+  readonly baseStep: number | null;
   readonly base: Opened | null;
   /** What the base's own files say against it. */
   readonly baseFindings: readonly Finding[];
@@ -98,23 +106,47 @@ async function scanWith(
   const outcome = await scanPair({ head, base: usable, noBase }, engine, options);
   const broken = outcome.problems.base;
   const baseFindings = [...problems, ...broken].map((each) => problemFinding(each, 'base', next));
-  if (broken.length === 0) return { outcome, base: usable, baseFindings };
+  const baseStep = usable?.checkpoint.step ?? null;
+  if (broken.length === 0) return { outcome, base: usable, baseFindings, baseStep };
   const alone = await scanPair(
     { head, base: null, noBase: 'the base is damaged' },
     engine,
     options,
   );
-  return { outcome: alone, base: null, baseFindings };
+  return { outcome: alone, base: null, baseFindings, baseStep: null };
+}
+
+/** Replaces the movements by those since the reference, where there is one. */
+async function fromReference(
+  head: Opened,
+  scanned: Scanned,
+  request: JudgeRequest,
+): Promise<Scanned> {
+  const path = request.reference;
+  if (path === undefined || path === null || path === request.base || path === request.head)
+    return scanned;
+  const reference = await openCheckpoint(path);
+  try {
+    if (isDamaged(reference.checkpoint)) return scanned;
+    const movements = await measureMovements(head, reference, request.engine);
+    return {
+      ...scanned,
+      outcome: { ...scanned.outcome, movements },
+      baseStep: reference.checkpoint.step,
+    };
+  } finally {
+    await reference.source.close();
+  }
 }
 
 function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Result {
-  const { outcome, base, baseFindings } = scanned;
+  const { outcome, base, baseFindings, baseStep } = scanned;
   const { checkpoint } = head;
   const { next } = request;
   const statistics = judgeStatistics(outcome, {
     tensors: checkpoint.tensors,
     step: checkpoint.step,
-    baseStep: base?.checkpoint.step ?? null,
+    baseStep,
     memory: request.memory ?? emptyRunMemory(),
     next,
   });
@@ -126,7 +158,8 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
     ...baseFindings,
     ...withoutEchoes(scanFindings(outcome, checkpoint.tensors, next), statistics.findings),
   ]);
-  const coverage = coverageOf(outcome, checkpoint);
+  const proofs = coverageOf(outcome, checkpoint);
+  const coverage = { ...proofs, rules: [...proofs.rules, ...statistics.judgement.coverage] };
   const verdict = decide(findings, coverage);
   const quiet = verdict === 'intact' || verdict === 'unremarkable';
   const trusted = quiet ? checkpoint : (base?.checkpoint ?? null);
@@ -153,7 +186,7 @@ export async function judge(request: JudgeRequest): Promise<Result> {
   try {
     const base = request.base === null ? null : await openCheckpoint(request.base);
     try {
-      const scanned = await scanWith(head, base, request);
+      const scanned = await fromReference(head, await scanWith(head, base, request), request);
       await assertUnchanged(head);
       if (base) await assertUnchanged(base);
       return documentOf(head, scanned, request);

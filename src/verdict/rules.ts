@@ -94,3 +94,10 @@ export const rulesDigest: string = createHash('sha256')
   )
   .digest('hex')
   .slice(0, 16);
+
+const statistical: ReadonlySet<string> = new Set(suspicions.map(({ id }) => id));
+
+/** Suspicions need a history that a single pair has not: their coverage is counted apart. */
+export function isStatistical(rule: string): boolean {
+  return statistical.has(rule);
+}

@@ -26,6 +26,8 @@ export interface JudgeRequest {
   readonly base: string | null;
   /** What is remembered of the run, as `onMemory` was last handed it; null at first. */
   readonly memory: string | null;
+  /** Path of the run's checkpoint of that step, judged before and still there; else null. */
+  readonly pathOfStep: (step: number) => string | null;
   /** Takes what the next checkpoint is to be judged with; stored with the verdict. */
   readonly onMemory: (memory: string) => void;
   readonly signal: AbortSignal;

@@ -64,7 +64,12 @@ export class Judging {
       const onMemory = (text: string): void => {
         memory = text;
       };
-      const result = await this.#options.judge({ run, path, base, memory, onMemory, signal });
+      const pathOfStep = (step: number): string | null => {
+        const rows = this.#options.history.checkpoints(run).filter((row) => row.step === step);
+        return rows.map((row) => state.pathOf(row.identity)).find((one) => one !== null) ?? null;
+      };
+      const asked = { run, path, base, memory, pathOfStep, onMemory, signal };
+      const result = await this.#options.judge(asked);
       return { result, memory };
     } catch (error) {
       return { error };

@@ -55,7 +55,7 @@ function wordsOf(code: string, count: number): number[] {
 }
 
 /** The logical bytes of a case, which is made from its seed. */
-export function bytesOf(each: SummaryCase): Uint8Array {
+export function bytesOf(each: Omit<SummaryCase, 'expected'>): Uint8Array {
   const bits = dtypeBits[each.dtype];
   const per = Math.max(1, bits / 32);
   const and = wordsOf(each.and, per);
@@ -75,7 +75,8 @@ export function bytesOf(each: SummaryCase): Uint8Array {
   );
 }
 
-function checksum(array: Uint32Array | Float64Array): number {
+/** CRC-32 of an array's bytes. */
+export function checksum(array: Uint32Array | Float64Array): number {
   return crc32(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
 }
 

@@ -30,6 +30,7 @@ export function lawContext(given: Record<string, unknown>): LawContext {
     ownSteps: true,
     biasCorrection: true,
     hyper: {},
+    shape: null,
     stateFormat: format,
     weightFormat: format,
     ...(given as Partial<LawContext>),

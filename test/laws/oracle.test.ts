@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { Operand } from '../../src/laws/law.ts';
-import { sweptLaw } from '../../src/laws/laws.ts';
+import type { ElementLaw, LineLaw, Operand } from '../../src/laws/law.ts';
+import { laws, sweptLaw } from '../../src/laws/laws.ts';
 import { subjects } from '../../src/laws/state-progress.ts';
 import { ratioOf } from '../../src/records/law-record.ts';
 import { decodeNumber } from '../../src/records/numbers.ts';
@@ -50,13 +50,68 @@ function check(vector: Vector): string | null {
   const mine = record.worst?.ratio as number;
   const near = mine === ratio || Math.abs(mine - ratio) <= 1e-6 * Math.abs(ratio);
   if (!near) return `worst ratio ${mine}, the oracle says ${ratio}`;
-  if (record.worst?.index === want.index) return null;
+  // A ratio of exactly 0 says nothing about an index.
+  if (record.worst?.index === want.index || mine === 0) return null;
   // Another element is right only where both are equally bad up to the last bits of float64.
   const at = want.index as number;
   const values = law.operands.map((operand) => arrays[operand]?.[at] ?? Number.NaN);
   const { left, right } = law.sides(values, constants);
   return Math.abs(ratioOf(left, right) - mine) <= 1e-6 * mine ? null : 'another element';
 }
+
+describe('every law at its bound', () => {
+  const swept = laws.filter(({ scope, id }) => scope === 'element' && id !== 'running-variance');
+
+  it.each(swept.map(({ id }) => [id]))(
+    '%s: holds a thousandth below, breaks a thousandth above',
+    (id) => {
+      const edges = vectors.filter(({ law, context }) => law === id && context.edge !== undefined);
+      expect(new Set(edges.map(({ want }) => want.status))).toEqual(new Set(['holds', 'broken']));
+      expect(edges.map(check).filter((why) => why !== null)).toEqual([]);
+    },
+  );
+});
+
+describe('what a law needs and does not get', () => {
+  const known = {
+    kind: 'adamw',
+    beta1: 0.9,
+    beta2: 0.999,
+    stepBase: 7,
+    stepHead: 8,
+    rates: [1e-3, 1e-3],
+    rate: 1e-3,
+    hyper: { weight_decay: 0, momentum: 0.9, nesterov: false, dampening: 0, alpha: 0.99 },
+  };
+  const kindOf = (law: ElementLaw | LineLaw) =>
+    law.scope === 'element' && law.kinds ? ([...law.kinds][0] as string) : 'adamw';
+  const swept = laws.filter((law): law is ElementLaw | LineLaw => law.scope !== 'record');
+
+  it.each(swept.map((law) => [law.id, law] as const))(
+    '%s: says unknown, with the reason',
+    (id, law) => {
+      const told = { ...known, kind: kindOf(law) };
+      expect(law.bind(lawContext(told)).kind).toBe('bound');
+      if (id === 'running-variance') return;
+      const missing = [
+        { kind: null, hyper: {} },
+        { stepHead: null, stepBase: null, beta1: null, beta2: null },
+        { stepBase: 9 },
+      ];
+      const refused = missing.map((gap) => law.bind(lawContext({ ...told, ...gap })));
+      const reasons = refused.flatMap((binding) =>
+        binding.kind === 'unknown' ? [binding.reason] : [],
+      );
+      expect(reasons.length).toBeGreaterThan(0);
+      for (const reason of reasons) expect(reason).toMatch(/\w{3,}/);
+      // Constants of a law that is bound are numbers: nothing unknown was computed with.
+      for (const binding of refused) {
+        if (binding.kind === 'bound')
+          expect(Object.values(binding.constants).some(Number.isNaN)).toBe(false);
+      }
+    },
+  );
+});
 
 describe('laws against the oracle', () => {
   for (const law of new Set(vectors.map((vector) => vector.law))) {

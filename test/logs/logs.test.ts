@@ -117,7 +117,10 @@ describe('a log that was named and cannot be read', () => {
   it.each([
     ['text.jsonl', '{"step": 1}\nnothing\n{"step": 2}\n', 'line 2'],
     ['array.jsonl', '[1]\n', 'line 1'],
-    ['metrics.csv', 'epoch,step,loss\n0,1,2\n', 'line 1'],
+    ['metrics.csv', 'epoch,step,loss\n0,1,2\n0,2\n0,3,2\n', 'line 3'],
+    ['stepless.csv', 'epoch,loss\n0,1\n', 'line 1'],
+    ['quote.csv', 'step,"a\n1,2\n', 'line 1'],
+    ['empty.csv', '', 'line 1'],
     ['state.json', '{\n"a": 1,\n"log_history": [}', 'line 3'],
     ['none.json', '{"a": 1}', 'log_history'],
     ['entries.json', '{"log_history": [{"step": 1}, 7]}', 'entry 1'],

@@ -98,6 +98,20 @@ describe('the walk', () => {
     expect(walk.inherits).toEqual([]);
   });
 
+  it('remembers a bad checkpoint that is gone, and takes what comes after it for its heirs', async () => {
+    const remembered = {
+      path: '25',
+      step: 25,
+      base: '20',
+      result: says('corrupt', 25, [law]),
+      isGone: true,
+    };
+    const walk = await walkRun(['10', '20', { remembered }, '30'], judge([]));
+    expect(walk.firstBad).toMatchObject({ path: '25', shownBy: { base: '20', head: '25' } });
+    expect(walk.lastGood?.path).toBe('20');
+    expect(walk.inherits).toEqual(['30']);
+  });
+
   it('trusts nothing where the first one is bad', async () => {
     const walk = await walkRun(run, judge([], ['10']));
     expect(walk.firstBad?.path).toBe('10');

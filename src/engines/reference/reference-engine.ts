@@ -18,6 +18,7 @@ import { squaresOfCounts } from '../value-counts.ts';
 import { BlockSums } from './block-sums.ts';
 import { compareCopies } from './compare.ts';
 import { lawValueAt, realAt } from './decode.ts';
+import { type MovementViews, ReferenceMovement } from './measure-movement.ts';
 import { ReferenceSummary } from './summarise.ts';
 
 /** Opens the reference engine. */
@@ -46,6 +47,7 @@ class ReferencePass {
   readonly #summaries: Map<Operand, ReferenceSummary>;
   readonly #laws: readonly { readonly bound: BoundLaw; readonly record: LawRecord }[];
   readonly #copies: readonly { readonly plan: CopyPlan; readonly record: CopyRecord }[];
+  readonly #movement: ReferenceMovement | null;
 
   constructor(sweep: Sweep, context: EngineContext, pacer: Pacer) {
     this.#sweep = sweep;
@@ -65,6 +67,7 @@ class ReferencePass {
     );
     this.#laws = sweep.laws.map((bound) => ({ bound, record: emptyLawRecord(bound.law) }));
     this.#copies = sweep.copies.map((plan) => ({ plan, record: emptyCopyRecord() }));
+    this.#movement = sweep.movement ? new ReferenceMovement(sweep, sweep.movement) : null;
   }
 
   async run(): Promise<SweepResult> {
@@ -73,6 +76,7 @@ class ReferencePass {
       this.#summarise(chunk);
       this.#judge(chunk);
       this.#compare(chunk);
+      this.#measure(chunk);
     }
     const summaries: Partial<Record<Operand, SummaryRecord>> = {};
     for (const operand of this.#summaries.keys()) {
@@ -83,6 +87,7 @@ class ReferencePass {
       laws: this.#laws.map(({ record }) => record),
       copies: this.#copies.map(({ record }) => record),
       sha256: reader.sha256(),
+      movement: this.#movement?.finish() ?? null,
       crc32: reader.crc32(),
       bytesRead: reader.bytesRead,
     };
@@ -154,6 +159,14 @@ class ReferencePass {
       const right = side(plan.right);
       compareCopies({ left, right, rounded: plan.relation === 'rounded' }, chunk, record);
     }
+  }
+
+  #measure(chunk: Chunk): void {
+    const movement = this.#movement;
+    if (!movement) return;
+    const views: MovementViews = {};
+    for (const operand of movement.operands) views[operand] = this.#view(operand, chunk);
+    movement.add(views, chunk);
   }
 
   async #finish(operand: Operand): Promise<SummaryRecord> {

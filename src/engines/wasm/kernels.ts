@@ -26,6 +26,19 @@ type JudgeElements = (...args: number[]) => void;
  * columns.
  */
 type JudgeLines = (...args: number[]) => void;
+/**
+ * Takes Δ of one block of columns and returns ΣΔ²; `first` is the block's first element in the
+ * chunk.
+ */
+type MoveBlock = (
+  ...args: [before: number, after: number, count: number, state: number, first: number]
+) => number;
+/** Returns the rows that ended in the block; `left` elements are missing of the first. */
+type SumRows = (state: number, count: number, left: number, rowElements: number) => number;
+type GainBlock = (
+  ...args: [before: number, after: number, count: number, state: number, inherited: number]
+) => number;
+type RatioBlock = (first: number, second: number, count: number, state: number) => number;
 
 export interface Kernels {
   readonly digest: (data: number, bytes: number, out: number) => void;
@@ -65,6 +78,11 @@ export interface Kernels {
   readonly widenFloat64: Widen;
   readonly widenBfloat16: Widen;
   readonly widenFloat16: Widen;
+  readonly moveBlock: MoveBlock;
+  readonly countDeltas: (state: number, count: number) => void;
+  readonly sumRows: SumRows;
+  readonly gainBlock: GainBlock;
+  readonly ratioBlock: RatioBlock;
   readonly markNonFinite: (column: number, count: number, skip: number, isFirst: number) => void;
   /** Returns the element that became the worst so far, or −1. */
   readonly tally: (ratios: number, count: number, record: number) => number;

@@ -1,4 +1,7 @@
-/** Widens the streams that laws read, block by block, and says which elements laws must skip. */
+/**
+ * Widens the streams that laws and the movement read, block by block, and says which elements laws
+ * must skip.
+ */
 import type { DType } from '../../checkpoint/dtype.ts';
 import { dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';

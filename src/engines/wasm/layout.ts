@@ -67,8 +67,18 @@ export function countersAt(slot: number): number {
 /** Bytes of one stream's counters. */
 export const counterBytes = 256 * kib;
 
+/**
+ * What weights did, in the form of a stream's state, and at 8 KiB each the Δ of one block as
+ * float32, their squares as float64, and the sums of rows that end in it; as in
+ * kernels/wasm/movement.ts.
+ */
+export const movementAt = 5136 * kib;
+
+/** Offsets inside it, beside those of a state. */
+export const movement = { rowSum: 96, ratioCount: 104, rowSums: 24 * kib } as const;
+
 /** Chunks of all streams, each with `slackBytes` after it. */
-export const dataAt = 5136 * kib;
+export const dataAt = 5168 * kib;
 export const slackBytes = 4096;
 
 /** Offsets inside a state. */

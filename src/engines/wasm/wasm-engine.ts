@@ -19,6 +19,7 @@ import { type Kernels, loadKernels } from './kernels.ts';
 import { writeFixedColumns } from './law-block.ts';
 import { LawPass } from './law-pass.ts';
 import { dataAt, digestsAt, memoryPages, slackBytes, streamSlots } from './layout.ts';
+import { MovementPass } from './movement-pass.ts';
 import { writeFreshState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
 import { Views } from './views.ts';
@@ -83,6 +84,7 @@ class WasmPass {
   readonly #summaries = new Map<Operand, Summarised>();
   readonly #laws: LawPass;
   readonly #copies: readonly CopyCheck[];
+  readonly #movement: MovementPass | null;
   #end = dataAt;
 
   constructor(sweep: Sweep, { memory, context, pacer }: PassHost) {
@@ -105,6 +107,9 @@ class WasmPass {
     this.#copies = sweep.copies.map(
       (plan) => new CopyCheck(plan, this.#stream(plan.left), this.#stream(plan.right)),
     );
+    this.#movement = sweep.movement
+      ? new MovementPass(memory, sweep.movement, this.#streams)
+      : null;
   }
 
   async run(): Promise<SweepResult> {
@@ -124,6 +129,7 @@ class WasmPass {
       laws: this.#laws.records(),
       copies: this.#copies.map(({ record }) => record),
       sha256: reader.sha256(),
+      movement: this.#movement?.finish() ?? null,
       crc32: reader.crc32(),
       bytesRead: reader.bytesRead,
     };
@@ -167,6 +173,7 @@ class WasmPass {
     }
     this.#laws.add(chunk);
     for (const copy of this.#copies) copy.add(chunk);
+    this.#movement?.add(chunk);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What one file of torch.save means: models, optimizers, the step. */
+import type { SchedulerState } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
@@ -13,14 +14,15 @@ import { findModels } from './model-dicts.ts';
 import { findOptimizerDicts, scalarsOf } from './optimizer-dicts.ts';
 import { OptimizerReader } from './optimizer-reader.ts';
 import { readScalars } from './scalars.ts';
+import { schedulersIn } from './scheduler-state.ts';
 import type { TorchFile } from './torch-file.ts';
-import { agreedStep, batchCounters, holdsScheduler, storedStep } from './trainer-state.ts';
+import { agreedStep, batchCounters, storedStep } from './trainer-state.ts';
 
 export interface TorchContents {
   readonly step: number | null;
   readonly optimizers: readonly Optimizer[];
   readonly frozen: readonly string[];
-  readonly hasScheduler: boolean;
+  readonly schedulers: readonly SchedulerState[];
   readonly problems: readonly Problem[];
 }
 
@@ -110,7 +112,7 @@ export async function readContents(
     step,
     optimizers,
     frozen: findFrozen(weights, known),
-    hasScheduler: holdsScheduler(file.containers),
+    schedulers: schedulersIn(file.containers),
     problems: [...known.flatMap(({ optimizer }) => hyperParameterProblems(optimizer)), ...problems],
   };
 }

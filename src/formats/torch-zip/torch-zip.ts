@@ -42,7 +42,8 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
     optimizers: contents.optimizers,
     frozen: contents.frozen,
     tied: torch.tied,
-    hasScheduler: contents.hasScheduler,
+    hasScheduler: contents.schedulers.length > 0,
+    schedulers: contents.schedulers,
     checksums: torch.checksums,
     problems: [...torch.problems, ...contents.problems, ...unlisted(torch, name)],
   };

@@ -1,11 +1,7 @@
-/**
- * What a file says about the training around its tensors: the step, and whether a scheduler moves
- * the rate.
- */
+/** What a file says about the training around its tensors: how many steps it took. */
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { ModelTensors } from '../optimizer-state/raw-optimizer.ts';
-import { entryOf, isDict, type PickleValue } from '../pickle/values.ts';
-import type { Container } from './torch-file.ts';
+import { entryOf, type PickleValue } from '../pickle/values.ts';
 
 /** Keys at the top of a checkpoint that count optimizer steps, the most telling first. */
 const stepKeys = [
@@ -65,19 +61,4 @@ export function batchCounters(
     }
   }
   return counters;
-}
-
-function isScheduler(value: PickleValue): boolean {
-  if (!isDict(value)) return false;
-  const has = (key: string) => value.entries.has(key);
-  if (has('last_epoch')) {
-    return has('base_lrs') || has('_last_lr') || has('_step_count') || has('num_bad_epochs');
-  }
-  // Megatron's own.
-  return has('num_steps') && has('max_lr') && (has('lr_warmup_steps') || has('warmup_steps'));
-}
-
-/** The state of a learning-rate scheduler lies somewhere in the file. */
-export function holdsScheduler(containers: readonly Container[]): boolean {
-  return containers.some(({ value }) => isScheduler(value));
 }

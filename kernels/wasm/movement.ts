@@ -1,0 +1,225 @@
+// How weights moved, and what the second moment gained: blocks of float64 columns, up to 1,024
+// elements each. The host has room for whole vectors after the elements of a column. At `state` lie
+// the offsets of state.ts and the ones below; src/engines/wasm/layout.ts has the same list.
+import { CHAINS, MAX2, OCTAVES, bump, combine, takeSize } from './state';
+
+/** f64: what the row at hand has so far. */
+const ROW_SUM: usize = 96;
+/** u32: elements of this block that took part in the mean. */
+const RATIO_COUNT: usize = 104;
+/** Of the block: Δ (f32), Δ² (f64, 0 where Δ is not finite) and sums of the rows that ended (f64). */
+const DELTAS: usize = 8192;
+const SQUARES: usize = 16384;
+const ROW_SUMS: usize = 24576;
+
+const INFINITE: i32 = 0x7f800000;
+const SIZE: i32 = 0x7fffffff;
+
+/** Zeros after the last element of a column, up to whole eights: they add nothing to any sum. */
+// @ts-ignore: decorator
+@inline
+function pad(column: usize, count: u32): void {
+  const past = count & 7;
+  if (past) memory.fill(column + (usize(count) << 3), 0, (8 - past) << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function deltasAt(before: usize, after: usize): v128 {
+  const low = f64x2.sub(v128.load(after), v128.load(before));
+  const high = f64x2.sub(v128.load(after, 16), v128.load(before, 16));
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function finiteOrZero(bits: v128): v128 {
+  return v128.and(bits, i32x4.lt_s(v128.and(bits, i32x4.splat(SIZE)), i32x4.splat(INFINITE)));
+}
+
+// @ts-ignore: decorator
+@inline
+function lowSquares(deltas: v128): v128 {
+  const x = f64x2.promote_low_f32x4(deltas);
+  return f64x2.mul(x, x);
+}
+
+// @ts-ignore: decorator
+@inline
+function highSquares(deltas: v128): v128 {
+  return lowSquares(v128.shuffle<i64>(deltas, deltas, 1, 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function combineChains(state: usize, s0: v128, s1: v128, s2: v128, s3: v128): f64 {
+  v128.store(state, s0, CHAINS);
+  v128.store(state, s1, CHAINS + 16);
+  v128.store(state, s2, CHAINS + 32);
+  v128.store(state, s3, CHAINS + 48);
+  return combine(state + CHAINS);
+}
+
+// @ts-ignore: decorator
+@inline
+function largestOf(sizes: v128): f64 {
+  const pairs = i32x4.max_s(sizes, v128.shuffle<i64>(sizes, sizes, 1, 0));
+  const bits = max(i32x4.extract_lane(pairs, 0), i32x4.extract_lane(pairs, 1));
+  return f64(reinterpret<f32>(bits));
+}
+
+function findSizes(state: usize, count: u32, first: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const bits = load<u32>(state + (usize(i) << 2), DELTAS) & SIZE;
+    if (bits < u32(INFINITE)) takeSize(state, f64(reinterpret<f32>(bits)), first + i);
+  }
+}
+
+/**
+ * Δ of a block whose first element in the chunk is `first`: leaves Δ and Δ², takes the two largest,
+ * and returns ΣΔ².
+ */
+export function moveBlock(
+  before: usize,
+  after: usize,
+  count: u32,
+  state: usize,
+  first: u32,
+): f64 {
+  pad(before, count);
+  pad(after, count);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let sizes = i32x4.splat(0);
+  let delta = state + DELTAS;
+  let square = state + SQUARES;
+  for (let i: u32 = 0; i < count; i += 8, before += 64, after += 64) {
+    const low = deltasAt(before, after);
+    const high = deltasAt(before + 32, after + 32);
+    v128.store(delta, low);
+    v128.store(delta, high, 16);
+    const a = finiteOrZero(low);
+    const b = finiteOrZero(high);
+    sizes = i32x4.max_s(sizes, v128.and(a, i32x4.splat(SIZE)));
+    sizes = i32x4.max_s(sizes, v128.and(b, i32x4.splat(SIZE)));
+    const q0 = lowSquares(a);
+    const q1 = highSquares(a);
+    const q2 = lowSquares(b);
+    const q3 = highSquares(b);
+    v128.store(square, q0);
+    v128.store(square, q1, 16);
+    v128.store(square, q2, 32);
+    v128.store(square, q3, 48);
+    s0 = f64x2.add(s0, q0);
+    s1 = f64x2.add(s1, q1);
+    s2 = f64x2.add(s2, q2);
+    s3 = f64x2.add(s3, q3);
+    delta += 32;
+    square += 64;
+  }
+  if (largestOf(sizes) > load<f64>(state, MAX2)) findSizes(state, count, first);
+  return combineChains(state, s0, s1, s2, s3);
+}
+
+/** Counts the exponents of the block's Δ; those that are not finite come to 255. */
+export function countDeltas(state: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const octave = (load<u16>(state + (usize(i) << 2), DELTAS + 2) >> 7) & 255;
+    bump(state + OCTAVES + (usize(i & 3) << 10) + (usize(octave) << 2), 1);
+  }
+}
+
+/**
+ * Adds the block's Δ² to rows of `rowElements`, of which the one at hand lacks `left`. Returns how
+ * many ended.
+ */
+export function sumRows(state: usize, count: u32, left: u32, rowElements: u32): u32 {
+  let sum = load<f64>(state, ROW_SUM);
+  let square = state + SQUARES;
+  let rows: u32 = 0;
+  for (let i: u32 = 0; i < count; ) {
+    const run = min(left, count - i);
+    for (const end = square + (usize(run) << 3); square < end; square += 8) sum += load<f64>(square);
+    i += run;
+    left -= run;
+    if (left != 0) continue;
+    store<f64>(state + (usize(rows) << 3), sum, ROW_SUMS);
+    sum = 0;
+    left = rowElements;
+    rows += 1;
+  }
+  store<f64>(state, sum, ROW_SUM);
+  return rows;
+}
+
+// @ts-ignore: decorator
+@inline
+function isFinite2(x: v128): v128 {
+  return f64x2.le(f64x2.abs(x), f64x2.splat(f64.MAX_VALUE));
+}
+
+// @ts-ignore: decorator
+@inline
+function gain(before: usize, after: usize, inherited: v128): v128 {
+  const term = f64x2.sub(v128.load(after), f64x2.mul(inherited, v128.load(before)));
+  return v128.and(term, isFinite2(term));
+}
+
+/** Σ(after − inherited · before) over finite terms. */
+export function gainBlock(
+  before: usize,
+  after: usize,
+  count: u32,
+  state: usize,
+  inherited: f64,
+): f64 {
+  pad(before, count);
+  pad(after, count);
+  const share = f64x2.splat(inherited);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (let i: u32 = 0; i < count; i += 8, before += 64, after += 64) {
+    s0 = f64x2.add(s0, gain(before, after, share));
+    s1 = f64x2.add(s1, gain(before + 16, after + 16, share));
+    s2 = f64x2.add(s2, gain(before + 32, after + 32, share));
+    s3 = f64x2.add(s3, gain(before + 48, after + 48, share));
+  }
+  return combineChains(state, s0, s1, s2, s3);
+}
+
+// @ts-ignore: decorator
+@inline
+function takesPart(m: v128, v: v128): v128 {
+  return v128.and(isFinite2(m), v128.and(f64x2.gt(v, f64x2.splat(0)), isFinite2(v)));
+}
+
+/** Σ m²/v where m is finite and v finite and above 0, and the number of these elements. */
+export function ratioBlock(first: usize, second: usize, count: u32, state: usize): f64 {
+  pad(first, count);
+  pad(second, count);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let counts = i64x2.splat(0);
+  for (let i: u32 = 0; i < count; i += 8, first += 64, second += 64) {
+    for (let at: usize = 0; at < 64; at += 16) {
+      const m = v128.load(first + at);
+      const v = v128.load(second + at);
+      const part = takesPart(m, v);
+      counts = i64x2.sub(counts, part);
+      const term = v128.and(f64x2.div(f64x2.mul(m, m), v), part);
+      if (at == 0) s0 = f64x2.add(s0, term);
+      else if (at == 16) s1 = f64x2.add(s1, term);
+      else if (at == 32) s2 = f64x2.add(s2, term);
+      else s3 = f64x2.add(s3, term);
+    }
+  }
+  const taken = i64x2.extract_lane(counts, 0) + i64x2.extract_lane(counts, 1);
+  store<u32>(state, u32(taken), RATIO_COUNT);
+  return combineChains(state, s0, s1, s2, s3);
+}
