@@ -28,7 +28,7 @@ function judging(command: Command): Command {
     .option('--clip-norm <norm>', 'global norm that gradients were clipped to')
     .option(
       '--log <file>',
-      'training log (metrics JSONL, trainer_state.json); repeatable',
+      'training log: JSONL, trainer_state.json, CSV, TensorBoard; repeatable',
       collect,
     );
 }

@@ -59,7 +59,8 @@ function constantsOf(context: Complete, k: number): Constants | null {
   const q = first.bHigh / Math.sqrt(second.bLow);
   const series = geometric(q, k);
   const [lrLow, lrHigh] = context.rates;
-  const most = (1 - lrLow * context.weightDecay) ** k;
+  // Under a shared counter some of the k steps may not have been this tensor's: then nothing decayed.
+  const most = context.ownSteps ? (1 - lrLow * context.weightDecay) ** k : 1;
   const least = (1 - lrHigh * context.weightDecay) ** k;
   const relative =
     24 * Math.max(weight.unit, state.unit) +

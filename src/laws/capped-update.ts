@@ -135,7 +135,9 @@ function bind(context: LawContext): Binding {
   const [lrLow, lrHigh] = context.rates;
   if (lrHigh * decay > 1) return { kind: 'unknown', reason: 'lr × weight decay > 1' };
   const { unit, tiny, cast } = context.weightFormat;
-  const most = (1 - lrLow * decay) ** steps.k;
+  // The trainer's counter, or a shared one, may count steps that this tensor skipped: nothing decayed.
+  const counted = context.ownSteps && context.kind !== 'lion' && context.kind !== 'muon';
+  const most = counted ? (1 - lrLow * decay) ** steps.k : 1;
   const least = (1 - lrHigh * decay) ** steps.k;
   return {
     kind: 'bound',

@@ -44,7 +44,8 @@ function bind(context: LawContext): Binding {
       stepError: 24 * unit + errors,
       baseError: 4 * unit,
       headError: unit,
-      underflow: tiny + (rate / eps) * 4 * tiny,
+      // lr·m̂ may underflow before it is divided by a denominator that is ε alone.
+      underflow: tiny + (Math.max(1, rate) / eps) * 4 * tiny,
       maximum: context.kind === 'amsgrad' ? 1 : 0,
     },
   };

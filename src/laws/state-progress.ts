@@ -1,6 +1,6 @@
 /** state-progress: no line of a stepped tensor stood still. */
 import type { Binding, Constants, Element, LawContext, LineLaw } from './law.ts';
-import { provesMoments } from './optimizer-kinds.ts';
+import { provesMoments, provesUpdates } from './optimizer-kinds.ts';
 import { stepsBetween } from './window.ts';
 
 /** Which tensor a binding is about: `constants.subject`. */
@@ -11,6 +11,15 @@ const least = 12;
 
 /** Below this a second moment is too close to underflow to say anything. */
 const alive = 1e-30;
+
+/**
+ * The smallest rate that moves a weight by lr·m/√v; 0 (weights are not judged) where another root
+ * divides: AMSGrad's maximum, RAdam's unrectified steps, LAMB's trust ratio.
+ */
+function weightRate(context: LawContext): number {
+  const divides = context.kind !== 'amsgrad' && provesUpdates(context) === null;
+  return divides && context.rates ? context.rates[0] : 0;
+}
 
 function bind(context: LawContext): Binding {
   const refusal = provesMoments(context);
@@ -33,7 +42,7 @@ function bind(context: LawContext): Binding {
       subject: 0,
       inherited: beta2 ** steps.k,
       share: -Math.expm1(steps.k * Math.log(beta2)),
-      rate: context.rates ? context.rates[0] : 0,
+      rate: weightRate(context),
       eps: context.eps ?? 0,
     },
   };

@@ -116,6 +116,7 @@ function findingLines([finding, ...others]: readonly Finding[]): string[] {
     ...valueLines(finding),
     ...bitsLine(finding),
     ...alsoLine(others),
+    ...(finding.lead ? block('lead', finding.lead.lead) : []),
     ...block('means', meaningOf(finding)),
   ];
 }

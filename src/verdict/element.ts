@@ -1,4 +1,5 @@
 /** One damaged element for people: where it is, its numbers, its bits, and the flip that explains it. */
+import type { Unit } from '../checkpoint/align.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { ElementLaw, Operand } from '../laws/law.ts';
 import {
@@ -94,6 +95,19 @@ function flipOf(
 
 /** A flip explains an element when the value before it is within a factor of two of the base's. */
 const explainedWithin = 1;
+
+/** Tensors of a unit by operand, those of `wanted` alone; state that had not stepped is left out. */
+export function unitTensors(unit: Unit, wanted: readonly Operand[]): Map<Operand, Tensor> {
+  const { weight, first, second, maximum, momentum, gradient } = unit;
+  const ends = { w: weight, m: first, v: second, x: maximum, b: momentum } as const;
+  const found = new Map<Operand, Tensor>();
+  for (const operand of wanted) {
+    const side = ends[operand[0] as keyof typeof ends];
+    const tensor = operand === 'gB' ? gradient : operand.endsWith('A') ? side?.base : side?.head;
+    if (tensor) found.set(operand, tensor);
+  }
+  return found;
+}
 
 /** Head tensors of a unit by operand. */
 function headTensors(outcome: LawOutcome): Map<Operand, Tensor> {

@@ -10,6 +10,7 @@ import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { decide } from './decide.ts';
 import { checkpointPart, coverageOf, header, tensorPart } from './document.ts';
 import { problemFinding, scanFindings } from './findings.ts';
+import { withLeads } from './leads.ts';
 import type { Finding, Result } from './result.ts';
 import { judgeStatistics } from './statistics.ts';
 
@@ -189,7 +190,10 @@ export async function judge(request: JudgeRequest): Promise<Result> {
       const scanned = await fromReference(head, await scanWith(head, base, request), request);
       await assertUnchanged(head);
       if (base) await assertUnchanged(base);
-      return documentOf(head, scanned, request);
+      const result = documentOf(head, scanned, request);
+      if (result.verdict !== 'corrupt') return result;
+      const ends = { head, base: scanned.base };
+      return { ...result, findings: await withLeads(result.findings ?? [], scanned.outcome, ends) };
     } finally {
       await base?.source.close();
     }

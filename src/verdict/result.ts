@@ -48,6 +48,12 @@ export interface Finding {
   /** Hexadecimal stored bits; `flip` is the one bit whose flip explains the element, where one does. */
   readonly bits?: { readonly head: string; readonly base?: string; readonly flip?: number };
   readonly message: string;
+  /** What pattern the damaged elements make and what usually makes it; a lead, not a verdict. */
+  readonly lead?: {
+    readonly pattern: string;
+    readonly lead: string;
+    readonly facts: readonly string[];
+  };
   readonly next: string;
 }
 
