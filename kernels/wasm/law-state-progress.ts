@@ -2,6 +2,8 @@
 import { LEAST, judgedBits, takeFinite, takeLine } from './lines';
 
 const ALIVE: f64 = 1e-30;
+// 2^-120: lr·m below it may be flushed to 0.
+const NORMAL: f64 = reinterpret<f64>(u64(1023 - 120) << 52);
 
 /** 64 times the distance from |x| to the next larger float32. */
 // @ts-ignore: decorator
@@ -19,11 +21,10 @@ function spacings(x: v128): v128 {
 function mustMove(c: usize, wBase: v128, mBase: v128, vBase: v128, mHead: v128, vHead: v128): v128 {
   const subject = load<f64>(c);
   if (subject == 0) {
-    const step = f64x2.div(
-      f64x2.mul(f64x2.splat(load<f64>(c, 24)), f64x2.abs(mHead)),
-      f64x2.add(f64x2.sqrt(vHead), f64x2.splat(load<f64>(c, 32))),
-    );
-    return f64x2.gt(step, spacings(wBase));
+    const push = f64x2.mul(f64x2.splat(load<f64>(c, 24)), f64x2.abs(mHead));
+    const step = f64x2.div(push, f64x2.add(f64x2.sqrt(vHead), f64x2.splat(load<f64>(c, 32))));
+    const isNormal = f64x2.gt(push, f64x2.splat(NORMAL));
+    return v128.and(isNormal, f64x2.gt(step, spacings(wBase)));
   }
   const alive = f64x2.gt(vBase, f64x2.splat(ALIVE));
   const square = f64x2.mul(mBase, mBase);

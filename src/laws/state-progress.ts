@@ -12,6 +12,9 @@ const least = 12;
 /** Below this a second moment is too close to underflow to say anything. */
 const alive = 1e-30;
 
+/** Below 64 times the smallest normal float32, lr·m may be flushed to 0. */
+const normal = 2 ** -120;
+
 /**
  * The smallest rate that moves a weight by lr·m/√v; 0 (weights are not judged) where another root
  * divides: AMSGrad's maximum, RAdam's unrectified steps, LAMB's trust ratio.
@@ -69,8 +72,10 @@ function mustMove(element: Element, constants: Constants): boolean {
   const mHead = element[3] as number;
   const vHead = element[4] as number;
   if (c.subject === 0) {
-    const step = (c.rate * Math.abs(mHead)) / (Math.sqrt(vHead) + c.eps);
-    return step > 64 * spacing(wBase);
+    // Some optimizers multiply lr by m before they divide: a product that is flushed moves nothing.
+    const push = c.rate * Math.abs(mHead);
+    const step = push / (Math.sqrt(vHead) + c.eps);
+    return push > normal && step > 64 * spacing(wBase);
   }
   if (!(vBase > alive)) return false;
   const square = mBase * mBase;
@@ -112,7 +117,7 @@ export const stateProgress: LineLaw = {
   derivation:
     'Not a theorem but a coincidence count: an element that must move repeats its bits in fewer than 1 of ' +
     '64 steps, so 12 of a line do so with less than 2e-22. Elements at rest are told apart first: v rests ' +
-    'only where m² = v, m only where every gradient equals m, a weight where its step is below 64 ulp.',
+    'only where m² = v, m only where every gradient equals m, a weight where its step is below 64 ulp or too close to underflow.',
   needs:
     'weights and moments at base and head in float32, own steps, β₂; for weights the smallest rate',
   cost: 'none beside moment-increment',

@@ -2,6 +2,7 @@
 
 import { worse } from '../verdict/decide.ts';
 import { header } from '../verdict/document.ts';
+import { recurringFindings } from '../verdict/recurring.ts';
 import type { Finding, PostmortemPart, Result, Verdict } from '../verdict/result.ts';
 import { resumeAdvice } from './resume.ts';
 import type { Walk } from './walk.ts';
@@ -36,10 +37,19 @@ function blastOf(
   };
 }
 
+/** What the damaged checkpoints of the run have in common, if anything. */
+function inCommon(walked: Walk['walked'], next: string): Finding[] {
+  const damaged = walked
+    .filter(({ result }) => result.verdict === 'corrupt' || result.verdict === 'suspect')
+    .map(({ path, result }) => ({ checkpoint: path, findings: result.findings ?? [] }));
+  return recurringFindings(damaged, next);
+}
+
 /** The document of `laika postmortem`. */
 export function postmortemDocument(walk: Walk): Result {
   const { walked, firstBad, lastGood, inherits } = walk;
   const shown = firstBad?.shown;
+  const found = shown?.findings ?? [];
   const verdict = walked.reduce<Verdict>(
     (worst, { result }) => worse(worst, result.verdict ?? 'unverified'),
     'intact',
@@ -48,7 +58,7 @@ export function postmortemDocument(walk: Walk): Result {
   const part: PostmortemPart = {
     first_bad: firstBad ? { checkpoint: firstBad.path, step: firstBad.step } : null,
     shown_by: firstBad?.shownBy ?? null,
-    blast: blastOf(shown?.findings ?? [], inherits),
+    blast: blastOf(found, inherits),
     resume: resumeAdvice(lastGood?.result.checkpoint ?? null),
     walked: walked.map(({ path, step, base, result }) => ({
       checkpoint: path,
@@ -63,7 +73,7 @@ export function postmortemDocument(walk: Walk): Result {
     ...(subject?.checkpoint ? { checkpoint: subject.checkpoint } : {}),
     ...(subject?.base ? { base: subject.base } : {}),
     verdict: walked.length === 0 ? 'unverified' : verdict,
-    findings: shown?.findings ?? [],
+    findings: [...found, ...inCommon(walked, found[0]?.next ?? '')],
     ...(subject?.coverage ? { coverage: subject.coverage } : {}),
     ...(lastGood ? { trusted: { checkpoint: lastGood.path, step: lastGood.step } } : {}),
     postmortem: part,

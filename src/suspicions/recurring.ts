@@ -60,7 +60,9 @@ export const recurringSuspect: SuspicionText = {
     'One event that hits many tensors counts once. The null says that findings fall evenly; of ' +
     'bits they do not (rules see bit 30 and 25 best), so a bit is never given less than 1 in ' +
     '4.',
-  needs: 'two findings or more with a known trait, and how many values it could have had',
+  needs:
+    'two findings or more with a known trait, and how many values it could have had: today the bit ' +
+    'and the lane of lone elements, in `watch` and `postmortem`',
   cost: 'none',
 };
 

@@ -26,9 +26,15 @@ function copiesOf(units: readonly Unit[]): ReadonlySet<string> {
   return new Set(units.flatMap(({ copy }) => (copy ? [copy.name] : [])));
 }
 
-function unitKeys(units: readonly Unit[]): ReadonlyMap<string, string> {
+/** Parameter of each tensor; of factored second moments too, which no law compares element by element. */
+function unitKeys(units: readonly Unit[], tensors: readonly Tensor[]): ReadonlyMap<string, string> {
+  const moments = tensors.filter(({ role }) => role === 'second-moment');
+  const factors = new Set(moments.map(({ name }) => name));
   const keys = new Map<string, string>();
   for (const unit of units) {
+    for (const name of Object.values(unit.head.state.tensors)) {
+      if (factors.has(name)) keys.set(name, unit.key);
+    }
     for (const { head } of [unit.weight, unit.first, unit.second, unit.maximum, unit.momentum]) {
       if (head) keys.set(head.name, unit.key);
     }
@@ -52,7 +58,7 @@ function distrustedOf(outcome: ScanOutcome): ReadonlySet<string> {
 function judgedTensors(outcome: ScanOutcome, tensors: readonly Tensor[]): JudgedTensor[] {
   const { units } = outcome.alignment;
   const copies = copiesOf(units);
-  const keys = unitKeys(units);
+  const keys = unitKeys(units, tensors);
   const distrusted = distrustedOf(outcome);
   const partners = new Map<string, string>();
   for (const unit of units) {

@@ -2,6 +2,7 @@
 import { alertId, observe } from '../alerts/alert.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import { timestamp } from '../history/clock.ts';
+import { type Damaged, withRecurring } from '../verdict/recurring.ts';
 import type { Result } from '../verdict/result.ts';
 import type { Candidate, Judge } from './candidate.ts';
 import { degradedEvent, type ListingOptions, listRun, messageOf } from './listing.ts';
@@ -20,6 +21,9 @@ type Outcome =
 
 /** A listing older than this is made anew before a checkpoint in it is judged. */
 const listingAgeMaxMs = 2000;
+
+/** Damaged checkpoints before one that are looked back on. */
+const damagedKept = 64;
 
 /** Trusted checkpoints looked through for one that rotation has left. */
 const basesTried = 64;
@@ -70,7 +74,7 @@ export class Judging {
       };
       const asked = { run, path, base, memory, pathOfStep, onMemory, signal };
       const result = await this.#options.judge(asked);
-      return { result, memory };
+      return { result: withRecurring(result, path, () => this.#damaged(run)), memory };
     } catch (error) {
       return { error };
     }
@@ -116,6 +120,20 @@ export class Judging {
         : { code: 'result-invalid', what, where: candidate.path, why },
     };
     this.#record(state, candidate, { result, memory: null, hasBase: false });
+  }
+
+  /** What was found in the damaged checkpoints so far, oldest first. */
+  #damaged(run: string): Damaged[] {
+    const { history } = this.#options;
+    const rows = history
+      .checkpoints(run)
+      .filter(({ verdict }) => verdict === 'corrupt' || verdict === 'suspect')
+      .slice(-damagedKept);
+    return rows.flatMap(({ path, identity }) => {
+      const text = history.resultJson(run, identity);
+      const stored = text === null ? null : (JSON.parse(text) as Result);
+      return [{ checkpoint: path, findings: stored?.findings ?? [] }];
+    });
   }
 
   /** The last trusted checkpoint before this one whose very content is still there. */

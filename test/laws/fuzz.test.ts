@@ -56,6 +56,15 @@ describe(`every order of operations, pair of betas and kind of gradient, seed ${
   }, 300_000);
 });
 
+describe('what a long run once broke', () => {
+  it('breaks no more', () => {
+    // Sparse gradients, v flushed to 0, weights near 1e-20: lr·m/(√v + eps) underflows on its way.
+    const tally = fuzz([settingOf(20261121, 11877)]);
+    expect(tally.breaches).toEqual([]);
+    expect(tally.of('state-progress').judged).toBeGreaterThan(100);
+  });
+});
+
 /** What a step would do if nothing were rounded. */
 function exact(beta: number): Decay {
   return { bLow: beta, bHigh: beta, cLow: 1 - beta, cHigh: 1 - beta, tiny: 0 };

@@ -46,6 +46,17 @@ describe('postmortem', () => {
     expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(/last good \S*checkpoint-000120/);
   });
 
+  it('points at the lane that the flips of four checkpoints share', async () => {
+    for (const [i, step] of [110, 120, 200, 201].entries()) {
+      const fault = { tensor: 'exp_avg/g.2.weight', element: 7 + 32 * (i + 3), bit: 30 };
+      writeFileSync(checkpoint(step), flipBit(checkpoint(step), fault).bytes);
+    }
+    const { result } = await laikaJson(['postmortem', run]);
+    const recurring = result.findings?.filter(({ rule }) => rule === 'recurring-suspect');
+    expect(recurring).toMatchObject([{ severity: 'info', count: 4 }]);
+    expect(recurring?.[0]?.message).toMatch(/lane \(index mod 32\) 7 is behind 4 of 4/);
+  });
+
   it('walks past a cut file and trusts what came before it', async () => {
     writeFileSync(checkpoint(120), 'cut');
     const { code, result } = await laikaJson(['postmortem', run]);
