@@ -13,7 +13,7 @@ export interface SnapshotParts {
 
 export function writeSnapshot(path: string, parts: SnapshotParts): string {
   const names = Object.keys(parts.tensors);
-  const owners = names.filter((name) => name.startsWith('exp_avg/')).map((name) => name.slice(8));
+  const owners = names.flatMap((name) => /^(?:exp_avg|row_var)\/(.*)$/.exec(name)?.[1] ?? []);
   const group = {
     lr: parts.lr ?? 1e-3,
     betas: parts.betas ?? [0.9, 0.999],
