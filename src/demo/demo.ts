@@ -10,6 +10,7 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import { readToken, readWatchFile } from '../history/state-folder.ts';
 import { packageRoot } from '../package.ts';
 import { renderText } from '../report/text.ts';
+import { wrapText } from '../report/wording.ts';
 import { followStream, type ReceivedEvent } from '../server/follow.ts';
 import type { Result } from '../verdict/result.ts';
 import { systemClock } from '../watch/system-clock.ts';
@@ -148,11 +149,10 @@ export async function runDemo(write: Write): Promise<number> {
 function conclude(results: readonly Result[], planted: Planted | null, write: Write): number {
   const last = results.at(-1) as Result;
   if (planted) {
-    write(
-      `\nOne bit was flipped in the next checkpoint: bit ${planted.bit} of element ${planted.element} of\n` +
-        `${planted.tensor}, ${planted.before} became ${planted.after}. The loss does not show it.\n` +
-        'A WebSocket client of the watcher received:\n\n',
-    );
+    const told =
+      `One bit was flipped in the next checkpoint: bit ${planted.bit} of element ${planted.element} of ` +
+      `${planted.tensor}, ${planted.before} became ${planted.after}. The loss does not show it.`;
+    write(`\n${wrapText(told, 80).join('\n')}\nA WebSocket client of the watcher received:\n\n`);
   }
   write(renderText(last));
   const found = last.findings?.some(
