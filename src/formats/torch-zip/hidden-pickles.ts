@@ -8,8 +8,8 @@ import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source } from '../../sources/source.ts';
 import { escapeText } from '../pickle/preview.ts';
 import { type PickleReading, readPickle } from '../pickle/read-pickle.ts';
+import type { ZipArchive, ZipMember } from '../zip/zip-archive.ts';
 import { maxHiddenPickleBytes, maxHiddenTotalBytes } from './limits.ts';
-import type { ZipArchive, ZipMember } from './zip-archive.ts';
 
 /** What torch writes besides storages. */
 const structural = new Set([

@@ -5,9 +5,9 @@ import type { Problem } from '../../checkpoint/problem.ts';
 import type { Placement } from '../../checkpoint/tensor.ts';
 import { toLogicalBytes } from '../../sources/element-bytes.ts';
 import type { Source } from '../../sources/source.ts';
+import { bombProblem, readMember, type ZipArchive, type ZipMember } from '../zip/zip-archive.ts';
 import { maxInlineBytes, maxInlineTotalBytes } from './limits.ts';
 import type { CompressedTensor, StoredView } from './tensor-list.ts';
-import { bombProblem, readMember, type ZipArchive, type ZipMember } from './zip-archive.ts';
 
 /** Copies the elements of a view in logical order. */
 function gather(storage: Uint8Array, { view, type }: StoredView): Uint8Array {

@@ -1,8 +1,8 @@
 /** The values of many tensors with one element, read together. */
 import type { Source } from '../../sources/source.ts';
+import { readRanges } from '../coalesced-reads.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { readScalar } from '../scalar-value.ts';
-import { readRanges } from './coalesced-reads.ts';
 
 /** The largest element is 16 bytes. */
 const largestElement = 16;

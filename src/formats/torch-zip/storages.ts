@@ -2,8 +2,8 @@
 import type { Problem } from '../../checkpoint/problem.ts';
 import { escapeText } from '../pickle/preview.ts';
 import { isGlobal, isSequence, type PicklePersistent, type PickleValue } from '../pickle/values.ts';
+import type { ZipArchive, ZipMember } from '../zip/zip-archive.ts';
 import { type ElementType, elementTypeOfStorage } from './element-types.ts';
-import type { ZipArchive, ZipMember } from './zip-archive.ts';
 
 export interface Storage {
   readonly key: string;

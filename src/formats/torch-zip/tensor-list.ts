@@ -5,12 +5,12 @@ import type { Placement } from '../../checkpoint/tensor.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { PickleValue } from '../pickle/values.ts';
 import { ProblemList } from '../problem-list.ts';
+import type { ZipMember } from '../zip/zip-archive.ts';
 import type { ElementType } from './element-types.ts';
 import { maxTensors } from './limits.ts';
 import { type AbsentSpec, readTensor, type TensorSpec, type ViewSpec } from './rebuild.ts';
 import type { Storage, Storages } from './storages.ts';
 import { checkView, readShape, type View } from './views.ts';
-import type { ZipMember } from './zip-archive.ts';
 
 /** A tensor whose bytes must be inflated before they can be placed. */
 export interface CompressedTensor {

@@ -10,13 +10,6 @@ import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { readPickle } from '../pickle/read-pickle.ts';
 import type { PickleValue } from '../pickle/values.ts';
 import { ProblemList } from '../problem-list.ts';
-import { findHiddenPickles } from './hidden-pickles.ts';
-import { inflateTensors } from './inline-tensors.ts';
-import { maxSmallMemberBytes } from './limits.ts';
-import { contradictsFold } from './serialization-id.ts';
-import { Storages } from './storages.ts';
-import { TensorLister } from './tensor-list.ts';
-import { walkTree } from './tree-walk.ts';
 import {
   bombProblem,
   checksumOf,
@@ -24,7 +17,14 @@ import {
   readMember,
   type ZipArchive,
   type ZipMember,
-} from './zip-archive.ts';
+} from '../zip/zip-archive.ts';
+import { findHiddenPickles } from './hidden-pickles.ts';
+import { inflateTensors } from './inline-tensors.ts';
+import { maxSmallMemberBytes } from './limits.ts';
+import { contradictsFold } from './serialization-id.ts';
+import { Storages } from './storages.ts';
+import { TensorLister } from './tensor-list.ts';
+import { walkTree } from './tree-walk.ts';
 
 /** A container of the pickle with its path. */
 export interface Container {

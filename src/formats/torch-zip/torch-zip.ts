@@ -4,8 +4,8 @@ import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
+import { findEndRecord } from '../zip/end-record.ts';
 import { readContents } from './contents.ts';
-import { findEndRecord } from './end-record.ts';
 import { recogniseTorchZip } from './recognise.ts';
 import { readTorchFile, type TorchFile } from './torch-file.ts';
 

@@ -2,7 +2,7 @@
  * Many small reads of one file as few larger ones: an archive of 100,000 members has as many
  * headers.
  */
-import type { Source } from '../../sources/source.ts';
+import type { Source } from '../sources/source.ts';
 
 export interface ByteRange {
   readonly offset: number;

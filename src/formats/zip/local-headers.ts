@@ -6,8 +6,8 @@
 import { Buffer } from 'node:buffer';
 import type { Problem, ProblemRule } from '../../checkpoint/problem.ts';
 import type { Source } from '../../sources/source.ts';
+import { type ByteRange, readRanges } from '../coalesced-reads.ts';
 import { escapeText } from '../pickle/preview.ts';
-import { type ByteRange, readRanges } from './coalesced-reads.ts';
 import type { DirectoryEntry } from './directory.ts';
 
 /** A member whose bytes were located. */
