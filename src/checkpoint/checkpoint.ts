@@ -4,14 +4,42 @@ import type { Problem } from './problem.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A checksum that the files carry. Verified in the same read that the statistics take. */
-export interface StoredChecksum {
-  readonly kind: 'crc32';
+export type StoredChecksum = CyclicChecksum | HashChecksum;
+
+interface Covered {
   readonly file: string;
   /** What it covers, for people: `archive/data/3`. */
   readonly member: string;
   readonly offset: number;
   readonly length: number;
+}
+
+/** `crc32c-masked` is CRC-32C rotated and moved as TensorFlow stores it. */
+export interface CyclicChecksum extends Covered {
+  readonly kind: 'crc32' | 'crc32c' | 'crc32c-masked';
   readonly expected: number;
+}
+
+/** `git-sha1` is that of a git blob: of the bytes behind their length. */
+export interface HashChecksum extends Covered {
+  readonly kind: 'sha256' | 'sha1' | 'git-sha1';
+  /** Lower-case hexadecimal. */
+  readonly expected: string;
+}
+
+/** `stored`: a slice of a file that is a file of its own; `deflate` has no header, as in zip. */
+export type Codec = 'stored' | 'deflate' | 'zlib' | 'gzip' | 'zstd';
+
+/** Bytes inside a file that placements name like a file, after decoding. */
+export interface EncodedFile {
+  /** What placements call it (`weights.npz!dense.npy`); never the name of a real file. */
+  readonly name: string;
+  readonly file: string;
+  readonly offset: number;
+  readonly storedBytes: number;
+  readonly codec: Codec;
+  /** After decoding. */
+  readonly sizeBytes: number;
 }
 
 /** Identity of a file when it was opened: a change during the check means that it was written under us. */
@@ -48,5 +76,7 @@ export interface Checkpoint {
   /** All of them, the parts of compound ones too; missing where the layout stores none. */
   readonly schedulers?: readonly SchedulerState[];
   readonly checksums: readonly StoredChecksum[];
+  /** Names in placements that are no files: parts of files, decoded as they are read. */
+  readonly encoded?: readonly EncodedFile[];
   readonly problems: readonly Problem[];
 }

@@ -4,6 +4,7 @@
 export type ErrorCode =
   | 'path-missing'
   | 'path-unreadable'
+  | 'bytes-damaged'
   | 'not-a-checkpoint'
   | 'no-checkpoints'
   | 'limit-exceeded'
@@ -23,6 +24,8 @@ export interface ErrorDetails {
   /** File, address or flag. */
   readonly where: string;
   readonly why?: string;
+  /** `bytes-damaged`: the bytes. `path` is the source's, `file` its own name for the file. */
+  readonly bytes?: { readonly path: string; readonly file: string; readonly offset: number };
   /** The command or step that helps. */
   readonly next?: string;
 }

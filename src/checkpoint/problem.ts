@@ -23,6 +23,7 @@ export const problemRules = {
   'path-escape': 'A name inside a file points outside the checkpoint.',
   'duplicate-name': 'One name occurs twice: two readers may see different values.',
   'ambiguous-archive': 'Two readers of this archive would read different members.',
+  'encoding-invalid': 'Compressed bytes do not decode, or not to the size that was promised.',
   'compression-bomb': 'Compressed bytes inflate past any plausible size.',
   'bool-value': 'A boolean holds a byte other than 0 and 1.',
   note: 'Worth knowing; no fault.',

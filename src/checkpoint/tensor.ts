@@ -29,6 +29,8 @@ export interface Piece {
   readonly file: string;
   readonly offset: number;
   readonly elements: number;
+  /** The rank that wrote it, where the layout says. */
+  readonly rank?: number;
 }
 
 /** Where the elements of a tensor are; logical order is row-major. */
@@ -50,12 +52,25 @@ export type Placement =
       /** A lazily applied operation that PyTorch saved as a flag: the values are those after it. */
       readonly lazy?: 'conjugate' | 'negative';
     }
+  /** Shards of ranks, or chunks of an array: boxes that tile the tensor. */
+  | { readonly kind: 'boxes'; readonly boxes: readonly Box[] }
   /** The bytes came with the metadata (inflated, or written inside a pickle). */
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
   /** All zero by definition: state of a parameter that had not taken a step yet. */
   | { readonly kind: 'zeros' }
   /** Listed, but not readable as plain elements; `reason` says why (`meta tensor`, `sparse`, `quantised`). */
   | { readonly kind: 'absent'; readonly reason: string };
+
+/** A part of a tensor with edges along its dimensions. */
+export interface Box {
+  /** Coordinates of its first element in the tensor. */
+  readonly origin: readonly number[];
+  readonly sizes: readonly number[];
+  /** Of the box's own elements; logical order is row-major inside the box. */
+  readonly placement: Exclude<Placement, { kind: 'boxes' | 'absent' }>;
+  /** The rank that wrote it, where the layout says. */
+  readonly rank?: number;
+}
 
 export interface Tensor {
   /** Path in the file, joined by dots; unique in its checkpoint. */

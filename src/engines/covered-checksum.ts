@@ -19,13 +19,15 @@ function indexOf(checksums: readonly StoredChecksum[]): Index {
   const known = indexes.get(checksums);
   if (known) return known;
   const index = new Map(
-    checksums.map((each) => [placeOf(each.file, each.offset, each.length), each]),
+    checksums
+      .filter(({ kind }) => kind === 'crc32')
+      .map((each) => [placeOf(each.file, each.offset, each.length), each]),
   );
   indexes.set(checksums, index);
   return index;
 }
 
-/** The checksum over exactly the bytes of a dense tensor of one piece; null where there is none. */
+/** The CRC-32 over exactly the bytes of a dense tensor of one piece; null where there is none. */
 export function coveredChecksum(
   tensor: Tensor,
   checksums: readonly StoredChecksum[],

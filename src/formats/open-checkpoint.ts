@@ -1,6 +1,7 @@
 /** From a path to a checkpoint: recognised by content first, then by name, then refused with a reason. */
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
+import { decodedSource } from '../sources/decoded-source.ts';
 import { openLocalSource } from '../sources/local.ts';
 import type { Source } from '../sources/source.ts';
 import { contentKindOf } from './content-kind.ts';
@@ -25,7 +26,8 @@ export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
   const source = await openLocalSource(path);
   try {
     const sighting = await sight(source);
-    return { checkpoint: await openSighting(sighting), source };
+    const checkpoint = await openSighting(sighting);
+    return { checkpoint, source: decodedSource(source, checkpoint.encoded ?? []) };
   } catch (error) {
     await source.close();
     throw error;

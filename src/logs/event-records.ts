@@ -3,8 +3,8 @@
  * behind a wrong checksum: where the next record begins is known from this one alone.
  */
 import { LaikaError } from '../checkpoint/errors.ts';
+import { maskedCrc32c } from '../records/crc32c.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
-import { maskedCrc32c } from './crc32c.ts';
 
 const headBytes = 12;
 const tailBytes = 4;

@@ -1,20 +1,64 @@
 /** Stored checksums that no tensor's sweep covers in whole: views, shared storages, members without tensors. */
+import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Checkpoint, StoredChecksum } from '../checkpoint/checkpoint.ts';
 import type { Problem } from '../checkpoint/problem.ts';
+import type { Placement } from '../checkpoint/tensor.ts';
+import { crc32c, masked } from '../records/crc32c.ts';
 import { pageBytes } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
 
-/** CRC-32 of the stored bytes, read in pages. */
-export async function readCrc32(source: Source, stored: StoredChecksum): Promise<number> {
+/** The checksum of the stored bytes as it should have been stored, read in pages. */
+export async function readChecksum(source: Source, stored: StoredChecksum): Promise<Checksum> {
   const buffer = new Uint8Array(Math.min(pageBytes, stored.length));
-  let value = 0;
+  const sum = running(stored);
   for (let at = 0; at < stored.length; at += pageBytes) {
     const part = buffer.subarray(0, Math.min(pageBytes, stored.length - at));
     await source.read(stored.file, stored.offset + at, part);
-    value = crc32(part, value);
+    sum.update(part);
   }
-  return value >>> 0;
+  return sum.digest();
+}
+
+/** A number for the cyclic ones, hexadecimal for hashes. */
+export type Checksum = number | string;
+
+interface Running {
+  update(bytes: Uint8Array): void;
+  digest(): Checksum;
+}
+
+function running({ kind, length }: StoredChecksum): Running {
+  switch (kind) {
+    case 'crc32':
+      return cyclic(crc32, (value) => value >>> 0);
+    case 'crc32c':
+      return cyclic(crc32c, (value) => value);
+    case 'crc32c-masked':
+      return cyclic(crc32c, masked);
+    case 'sha256':
+    case 'sha1':
+      return hashed(createHash(kind));
+    case 'git-sha1':
+      return hashed(createHash('sha1').update(`blob ${length}\0`));
+  }
+}
+
+function cyclic(
+  step: (bytes: Uint8Array, before: number) => number,
+  finish: (value: number) => number,
+): Running {
+  let value = 0;
+  return {
+    update: (bytes) => {
+      value = step(bytes, value);
+    },
+    digest: () => finish(value),
+  };
+}
+
+function hashed(hash: Hash): Running {
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
 }
 
 /** Names of the tensors that lie in the checked bytes, at most three. */
@@ -22,25 +66,37 @@ function tensorsIn(checkpoint: Checkpoint, stored: StoredChecksum): string[] {
   const end = stored.offset + stored.length;
   const inside = (file: string, offset: number) =>
     file === stored.file && offset >= stored.offset && offset < end;
-  const found = checkpoint.tensors.filter(({ placement }) => {
+  const lies = (placement: Placement): boolean => {
     if (placement.kind === 'dense')
       return placement.pieces.some((piece) => inside(piece.file, piece.offset));
+    if (placement.kind === 'boxes') return placement.boxes.some((box) => lies(box.placement));
     return placement.kind === 'strided' && inside(placement.file, placement.offset);
-  });
+  };
+  const found = checkpoint.tensors.filter(({ placement }) => lies(placement));
   return found.slice(0, 3).map((tensor) => tensor.name);
 }
 
-function hexadecimal(value: number): string {
-  return value.toString(16).padStart(8, '0');
+function shown(value: Checksum): string {
+  return typeof value === 'string' ? value : value.toString(16).padStart(8, '0');
 }
 
+const titles: Readonly<Record<StoredChecksum['kind'], string>> = {
+  crc32: 'CRC-32',
+  crc32c: 'CRC-32C',
+  'crc32c-masked': 'masked CRC-32C',
+  sha256: 'SHA-256',
+  sha1: 'SHA-1',
+  'git-sha1': 'SHA-1 as a git blob',
+};
+
 /** The damage that a checksum proves, or null where it matches. */
-export function compareCrc32(
+export function compareChecksum(
   checkpoint: Checkpoint,
   stored: StoredChecksum,
-  found: number,
+  found: Checksum,
 ): Problem | null {
-  if (found === stored.expected >>> 0) return null;
+  const expected = typeof stored.expected === 'number' ? stored.expected >>> 0 : stored.expected;
+  if (found === expected) return null;
   const tensors = tensorsIn(checkpoint, stored);
   const holds = tensors.length > 0 ? `, which holds ${tensors.join(', ')}` : '';
   return {
@@ -50,7 +106,7 @@ export function compareCrc32(
     offset: stored.offset,
     ...(tensors[0] === undefined ? {} : { tensor: tensors[0] }),
     message:
-      `the CRC-32 of ${stored.member}${holds} is ${hexadecimal(found)}; ` +
-      `${hexadecimal(stored.expected)} was stored with it`,
+      `the ${titles[stored.kind]} of ${stored.member}${holds} is ${shown(found)}; ` +
+      `${shown(expected)} was stored with it`,
   };
 }

@@ -98,8 +98,10 @@ function countFinite(run: SweepRunner, checkpoint: Checkpoint): void {
     if (!mustBeFinite(tensor) || tensor.aliasOf !== null) continue;
     const record = run.summaries.head.get(tensor.name);
     if (record) run.coverage.judged('finite-values', record.elements);
-    else if (tensor.placement.kind === 'absent') {
-      run.coverage.unknown('finite-values', tensor.elements, tensor.placement.reason);
+    else {
+      const { placement } = tensor;
+      const reason = placement.kind === 'absent' ? placement.reason : 'its bytes cannot be decoded';
+      run.coverage.unknown('finite-values', tensor.elements, reason);
     }
   }
 }

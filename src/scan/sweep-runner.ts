@@ -1,4 +1,5 @@
 /** Runs planned sweeps one after the other and keeps what each returns. */
+import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import {
   checksumKey,
@@ -12,7 +13,7 @@ import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import { foldDigests } from '../suspicions/exact-state.ts';
-import { compareCrc32, readCrc32 } from './checksums.ts';
+import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
 import { comparePages, type PageOutcome } from './pages.ts';
@@ -38,6 +39,7 @@ export class SweepRunner {
   readonly #ends: PairEnds;
   readonly #engine: Engine;
   readonly #options: ScanOptions;
+  readonly #undecoded = { head: [] as Problem[], base: [] as Problem[] };
   readonly #crc32 = new Map<string, number>();
 
   constructor(ends: PairEnds, engine: Engine, options: ScanOptions) {
@@ -48,7 +50,8 @@ export class SweepRunner {
 
   /** Returns the copies for the caller to judge; laws, records and checksums are kept here. */
   async run(plan: Plan): Promise<readonly CopyOutcome[]> {
-    const result = await this.#engine.run(plan.sweep, this.#context());
+    const result = await this.#sweep(plan);
+    if (!result) return [];
     this.bytesRead += result.bytesRead;
     for (const [key, value] of result.crc32) this.#crc32.set(key, value);
     await this.#keepPages(plan, result);
@@ -63,6 +66,30 @@ export class SweepRunner {
     }));
   }
 
+  /** Null: bytes do not decode. That is damage to tell, and what it leaves unread is not judged. */
+  async #sweep(plan: Plan): Promise<SweepResult | null> {
+    try {
+      return await this.#engine.run(plan.sweep, this.#context());
+    } catch (error) {
+      if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) throw error;
+      const { bytes, what, why } = error.details;
+      const { head } = this.#ends;
+      const origin = bytes.path === head.source.path ? 'head' : 'base';
+      const { file, offset } = bytes;
+      const message = `${what}: ${why}`;
+      this.#undecoded[origin].push({
+        rule: 'encoding-invalid',
+        kind: 'damage',
+        file,
+        offset,
+        message,
+      });
+      for (const { law, subject } of plan.laws)
+        this.coverage.unknown(law.id, subject.elements, 'its bytes cannot be decoded');
+      return null;
+    }
+  }
+
   keepCopy(outcome: CopyOutcome): void {
     this.coverage.judged('bits-agree', outcome.record.compared);
     this.copies.push(outcome);
@@ -71,16 +98,16 @@ export class SweepRunner {
   /** Every stored checksum of one end: those that sweeps computed in passing, and the rest. */
   async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
     const end = this.#ends[origin];
-    const found: Problem[] = [];
+    const found: Problem[] = withoutRepeats(this.#undecoded[origin]);
     for (const stored of end?.checkpoint.checksums ?? []) {
       const { checkpoint, source } = end as Opened;
-      let value = this.#crc32.get(checksumKey(origin, stored));
+      let value: Checksum | undefined = this.#crc32.get(checksumKey(origin, stored));
       if (value === undefined) {
-        value = await readCrc32(source, stored);
+        value = await readChecksum(source, stored);
         this.bytesRead += stored.length;
         this.#options.onBytes?.(this.bytesRead);
       }
-      const problem = compareCrc32(checkpoint, stored, value);
+      const problem = compareChecksum(checkpoint, stored, value);
       if (problem) found.push(problem);
     }
     return found;
@@ -138,4 +165,9 @@ export class SweepRunner {
       this.laws.push({ law, unit: plan.unit, subject, constants, record });
     }
   }
+}
+
+/** One chunk may be read by several sweeps. */
+function withoutRepeats(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((each) => [`${each.file}\0${each.offset}`, each])).values()];
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Piece, Tensor } from '../checkpoint/tensor.ts';
+import { readBoxes } from './boxed-tensor.ts';
 import type { Source } from './source.ts';
 import { readStrided } from './strided-tensor.ts';
 
@@ -35,6 +36,10 @@ export async function readTensorBytes(
       return readDense(source, tensor, { pieces: placement.pieces, start, into: run.into });
     case 'strided':
       return readStrided(source, { tensor, placement }, run);
+    case 'boxes': {
+      const read = (part: Tensor, inside: ElementRun) => readTensorBytes(source, part, inside);
+      return readBoxes({ tensor, boxes: placement.boxes, read }, run);
+    }
     case 'inline':
       run.into.set(placement.bytes.subarray(start, start + length));
       return 0;

@@ -1,5 +1,5 @@
 /** Event files for tests, framed and encoded by the public definitions of TFRecord and event.proto. */
-import { maskedCrc32c } from '../../src/logs/crc32c.ts';
+import { maskedCrc32c } from '../../src/records/crc32c.ts';
 
 export interface Scalar {
   readonly tag: string;

@@ -33,7 +33,7 @@ describe('z.pt', () => {
       .map(({ member, length, expected }) => ({
         name: member,
         sizeBytes: length,
-        crc32: expected,
+        crc32: Number(expected),
       }));
     expect(records.map(({ crc32 }) => crc32)).toEqual([
       0x0d63780d, 0x83dcefb7, 0xe971773f, 0x19e33d85, 0x91e79017, 0x55679ed1,
