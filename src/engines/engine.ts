@@ -7,6 +7,7 @@ import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
+import type { Chunk } from './sweep-reader.ts';
 
 /** A tensor of the head or of the base, in the part that it plays in a sweep. */
 export interface Stream {
@@ -79,6 +80,11 @@ export interface EngineContext {
   readonly signal?: AbortSignal;
   /** Bytes read so far, for progress. */
   readonly onBytes?: (bytes: number) => void;
+  /**
+   * Is shown every chunk, in order, before the engine computes with it: an engine that leaves a part
+   * of its work to another one sees the bytes that the other reads. They are valid until it returns.
+   */
+  readonly onChunk?: (chunk: Chunk, bytesOf: (operand: Operand) => Uint8Array) => void;
 }
 
 export interface Engine {

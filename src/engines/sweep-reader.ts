@@ -72,6 +72,7 @@ export class SweepReader {
       if (checksum) checksum.value = crc32(bytes, checksum.value);
       hash?.update(bytes);
     }
+    this.#context.onChunk?.(chunk, (operand) => this.#bytes(operand, chunk));
     this.#first += chunk.count;
     return chunk;
   }
@@ -81,7 +82,7 @@ export class SweepReader {
    * not read again.
    */
   async *again(operand: Operand): AsyncGenerator<Chunk> {
-    const reading = this.#readings.find((each) => each.operand === operand) as Reading;
+    const reading = this.#reading(operand);
     let chunk = this.#chunkAt(0);
     while (chunk) {
       if (this.#sweep.elements > chunkElements) await this.#read([reading], chunk);
@@ -108,6 +109,17 @@ export class SweepReader {
     for (const { checksum } of this.#readings)
       if (checksum) found.set(checksum.key, checksum.value);
     return found;
+  }
+
+  #reading(operand: Operand): Reading {
+    const reading = this.#readings.find((each) => each.operand === operand);
+    if (!reading) throw new Error(`the sweep has no stream ${operand}`);
+    return reading;
+  }
+
+  #bytes(operand: Operand, { count }: Chunk): Uint8Array {
+    const { buffer, stream } = this.#reading(operand);
+    return buffer.subarray(0, bytesOf(stream, count));
   }
 
   #chunkAt(first: number): Chunk | null {
