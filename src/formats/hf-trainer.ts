@@ -2,22 +2,15 @@
  * A checkpoint folder of the Hugging Face Trainer: weights, optimizer, scheduler, and a state that
  * is written last.
  */
-import type {
-  Checkpoint,
-  FileState,
-  SchedulerState,
-  StoredChecksum,
-} from '../checkpoint/checkpoint.ts';
+import type { Checkpoint, FileState } from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
 import { readTrainerStep, trainerStateName } from './hf-trainer-state.ts';
 import { readTrainerWeights, weightFilesOf } from './hf-trainer-weights.ts';
 import type { ModelTensors } from './optimizer-state/raw-optimizer.ts';
-import { ProblemList } from './problem-list.ts';
+import { TorchParts } from './torch-parts.ts';
 import { readContents, type TorchContents } from './torch-zip/contents.ts';
-import { schedulersIn } from './torch-zip/scheduler-state.ts';
-import { readTorchFile, type TorchFile } from './torch-zip/torch-file.ts';
 
 export const hfTrainer: Format = {
   id: 'hf-trainer',
@@ -68,54 +61,52 @@ function stateOf({ name, sizeBytes, identity }: SourceFile): FileState {
 }
 
 class FolderReader {
-  readonly #source: Source;
+  readonly #parts: TorchParts;
   readonly #all: readonly SourceFile[];
   readonly #top: readonly SourceFile[];
-  readonly #read: SourceFile[] = [];
   readonly #tensors: Tensor[] = [];
   readonly #tied: (readonly [string, string])[] = [];
-  readonly #checksums: StoredChecksum[] = [];
-  readonly #problems = new ProblemList();
   #isWhole = true;
-  readonly #schedulers: SchedulerState[] = [];
 
   constructor(source: Source, files: readonly SourceFile[]) {
-    this.#source = source;
+    this.#parts = new TorchParts(source);
     this.#all = files;
     this.#top = topOf(files);
   }
 
   async read(): Promise<Checkpoint> {
-    const state = await readTrainerStep(this.#source, this.#top);
-    this.#problems.addAll(state.problems);
-    this.#read.push(...this.#top.filter(({ name }) => name === trainerStateName));
+    const { source, files, problems, checksums } = this.#parts;
+    const state = await readTrainerStep(source, this.#top);
+    problems.addAll(state.problems);
+    files.push(...this.#top.filter(({ name }) => name === trainerStateName));
     this.#isWhole = state.isWhole;
     const models = await this.#weights();
     const contents = await this.#optimizer(models);
     await this.#companions();
     this.#compareSteps(state.step, contents?.step ?? null);
     return {
-      path: this.#source.path,
+      path: source.path,
       layout: 'hf-trainer',
       step: state.step,
-      complete: this.#isWhole,
-      files: this.#read.map(stateOf),
+      complete: this.#isWhole && this.#parts.isWhole,
+      files: files.map(stateOf),
       tensors: this.#tensors,
       optimizers: contents?.optimizers ?? [],
       frozen: contents?.frozen ?? [],
       tied: this.#tied,
-      hasScheduler: this.#schedulers.length > 0,
-      schedulers: this.#schedulers,
-      checksums: this.#checksums,
-      problems: this.#problems.toArray(),
+      hasScheduler: this.#parts.schedulers.length > 0,
+      schedulers: this.#parts.schedulers,
+      checksums,
+      problems: problems.toArray(),
     };
   }
 
   async #weights(): Promise<readonly ModelTensors[]> {
-    const weights = await readTrainerWeights(this.#source, this.#top);
-    this.#read.push(...weights.files);
-    this.#problems.addAll(weights.problems);
-    this.#checksums.push(...weights.checksums);
+    const { source, files, problems, checksums } = this.#parts;
+    const weights = await readTrainerWeights(source, this.#top);
+    files.push(...weights.files);
+    problems.addAll(weights.problems);
+    checksums.push(...weights.checksums);
     this.#tied.push(...weights.tied);
     for (const { tensors } of weights.models) this.#tensors.push(...tensors.values());
     if (weights.files.length === 0) this.#missingWeights();
@@ -124,26 +115,27 @@ class FolderReader {
   }
 
   #missingWeights(): void {
+    const { problems } = this.#parts;
     if (holdsOtherLayout(this.#all)) {
       const message = 'the weights lie in folders of DeepSpeed or FSDP, which were not read';
-      this.#problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
+      problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
       return;
     }
     this.#isWhole = false;
     const message = 'the weights are missing: there is neither this file nor another of its kind';
     const file = 'model.safetensors';
-    this.#problems.add({ rule: 'shard-missing', kind: 'damage', file, message });
+    problems.add({ rule: 'shard-missing', kind: 'damage', file, message });
   }
 
   async #optimizer(models: readonly ModelTensors[]): Promise<TorchContents | null> {
     const file = this.#top.find(({ name }) => optimizerNames.includes(name));
-    const torch = file && (await this.#torch(file));
+    const torch = file && (await this.#parts.read(file));
     if (!file || !torch) return null;
     this.#tensors.push(...torch.tensors);
     this.#tied.push(...torch.tied);
-    const contents = await readContents({ source: this.#source, file }, torch, models);
-    this.#problems.addAll(contents.problems);
-    this.#schedulers.push(...contents.schedulers);
+    const contents = await readContents({ source: this.#parts.source, file }, torch, models);
+    this.#parts.problems.addAll(contents.problems);
+    this.#parts.takeSchedulers(torch);
     return contents;
   }
 
@@ -153,29 +145,15 @@ class FolderReader {
    */
   async #companions(): Promise<void> {
     for (const file of this.#top.filter(({ name }) => companionName.test(name))) {
-      const torch = await this.#torch(file);
-      if (torch) this.#schedulers.push(...schedulersIn(torch.containers));
+      const torch = await this.#parts.read(file);
+      if (torch) this.#parts.takeSchedulers(torch);
     }
-  }
-
-  async #torch(file: SourceFile): Promise<TorchFile | null> {
-    this.#read.push(file);
-    const torch = await readTorchFile(this.#source, file.name, file.sizeBytes);
-    this.#problems.addAll(torch.problems);
-    if (torch.isForeign) {
-      const message = 'it is a zip archive without the data.pkl that torch.save writes';
-      this.#problems.add({ rule: 'header-invalid', kind: 'damage', file: file.name, message });
-      return null;
-    }
-    this.#checksums.push(...torch.checksums);
-    this.#isWhole = this.#isWhole && torch.isWhole;
-    return torch;
   }
 
   /** A loss scaler skips steps that the trainer counts, so this is worth a word and no more. */
   #compareSteps(trainer: number | null, optimizer: number | null): void {
     if (trainer === null || optimizer === null || trainer === optimizer) return;
     const message = `the trainer counts ${trainer} steps, the optimizer ${optimizer}`;
-    this.#problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
+    this.#parts.problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
   }
 }

@@ -27,6 +27,15 @@ export interface StoredView {
   readonly lazy: 'conjugate' | 'negative' | null;
 }
 
+/** The storage that a tensor looks at: views of one storage are parts of one vector. */
+export interface StoragePlace {
+  readonly key: string;
+  /** Elements of the tensor's own type that go before its first. */
+  readonly first: number;
+  /** Elements of that type in the whole storage. */
+  readonly available: number;
+}
+
 interface Listing {
   readonly shape: readonly number[];
   readonly elements: number;
@@ -35,6 +44,7 @@ interface Listing {
   /** What tells that two tensors are one: null where nothing does. */
   readonly identity: string | null;
   readonly compressed: Pick<CompressedTensor, 'member' | 'form'> | null;
+  readonly place: StoragePlace | null;
 }
 
 /** Bytes, where nothing says what they are. */
@@ -45,6 +55,8 @@ export class TensorLister {
   readonly compressed: CompressedTensor[] = [];
   /** Tensors by the path that they have in the file. */
   readonly byPath = new Map<string, TensorDraft>();
+  /** Where each view lies in its storage; tensors without bytes on disk are not there. */
+  readonly places = new Map<TensorDraft, StoragePlace>();
   readonly tied: (readonly [string, string])[] = [];
   readonly problems = new ProblemList();
   readonly #file: string;
@@ -93,6 +105,7 @@ export class TensorLister {
     this.drafts.push(draft);
     if (!this.byPath.has(path)) this.byPath.set(path, draft);
     if (compressed) this.compressed.push({ draft, ...compressed });
+    if (listing.place) this.places.set(draft, listing.place);
   }
 
   /** Keys with dots can spell the path of another tensor: names are told apart, none is dropped. */
@@ -131,7 +144,7 @@ export class TensorLister {
   ): Listing {
     const placement: Placement = { kind: 'absent', reason };
     const { shape, elements } = sized;
-    return { shape, elements, type, placement, identity: null, compressed: null };
+    return { shape, elements, type, placement, identity: null, compressed: null, place: null };
   }
 
   #view(name: string, spec: ViewSpec): Listing | null {
@@ -164,7 +177,9 @@ export class TensorLister {
     if (packed && !view.contiguous) return this.#unread(view, type, 'packed elements in a view');
     const { shape, elements } = packed ? doubled(view) : view;
     const identity = view.elements === 0 ? null : identityOf(storage, form);
-    const listing = { shape, elements, type, identity };
+    const available = Math.floor((storage.elements * storage.type.bytes) / type.bytes);
+    const place = { key: storage.key, first: view.offset, available };
+    const listing = { shape, elements, type, identity, place };
     if (member.compressed) {
       const placement: Placement = { kind: 'absent', reason: 'compressed' };
       return { ...listing, placement, compressed: { member, form } };

@@ -23,7 +23,7 @@ import { inflateTensors } from './inline-tensors.ts';
 import { maxSmallMemberBytes } from './limits.ts';
 import { contradictsFold } from './serialization-id.ts';
 import { Storages } from './storages.ts';
-import { TensorLister } from './tensor-list.ts';
+import { type StoragePlace, TensorLister } from './tensor-list.ts';
 import { walkTree } from './tree-walk.ts';
 
 /** A container of the pickle with its path. */
@@ -40,9 +40,13 @@ export interface TorchFile {
   readonly tensors: readonly TensorDraft[];
   /** Tensors by their path in the pickle. */
   readonly byPath: ReadonlyMap<string, TensorDraft>;
+  /** Where each view lies in its storage. */
+  readonly places: ReadonlyMap<TensorDraft, StoragePlace>;
   readonly tied: readonly (readonly [string, string])[];
   readonly checksums: readonly StoredChecksum[];
   readonly problems: readonly Problem[];
+  /** What the archive calls itself: torch takes it from the name of the file that it writes. */
+  readonly archiveName: string;
   /** The archive ends, its pickle ends, and its storages were written. */
   readonly isWhole: boolean;
   /** A zip archive in good order that is no file of torch.save. */
@@ -63,9 +67,11 @@ function unread(archive: ZipArchive, problems: readonly Problem[]): TorchFile {
     containers: [],
     tensors: [],
     byPath: new Map(),
+    places: new Map(),
     tied: [],
     checksums: checksumsOf(archive, new Set()),
     problems,
+    archiveName: archive.prefix,
     isWhole: false,
     isForeign: archive.isForeign,
   };
@@ -233,9 +239,11 @@ export async function readTorchFile(
     // A name without its values is no tensor: nothing about it may be believed.
     tensors: skipped ? [] : lister.drafts,
     byPath: skipped ? new Map() : lister.byPath,
+    places: lister.places,
     tied: skipped ? [] : lister.tied,
     checksums: checksumsOf(archive, reading.failed),
     problems: problems.toArray(),
+    archiveName: archive.prefix,
     isWhole: !skipped,
     isForeign: false,
   };
