@@ -75,6 +75,7 @@ function contextOf(setting: Setting, base: number, head: number): LawContext {
     shape: null,
     stateFormat: format,
     weightFormat: format,
+    averaging: null,
   };
 }
 

@@ -31,6 +31,8 @@ export interface Unit {
   readonly second: Ends;
   readonly maximum: Ends;
   readonly momentum: Ends;
+  /** The average of these weights, where there is exactly one. */
+  readonly average: Ends;
   readonly gradient: Tensor | null;
 }
 
@@ -115,10 +117,16 @@ function partner(head: Tensor | null, base: Tensor | null): Tensor | null {
   return head && base && comparable(head, base) ? base : null;
 }
 
+/** Tensors of the head that repeat the weights under their name, by parameter. */
+interface Companions {
+  readonly gradient: Tensor | null;
+  readonly average: Tensor | null;
+}
+
 function unitOf(
   head: UnitState,
   sides: { head: Side; base: Side | null },
-  gradient: Tensor | null,
+  { gradient, average }: Companions,
 ): Unit {
   const base = sides.base?.match(head.state) ?? null;
   const ends = (keys: readonly string[]): Ends => {
@@ -139,6 +147,7 @@ function unitOf(
   }
   const weightHead = sides.head.weight(head);
   const weightBase = base && sides.base ? sides.base.weight(base) : null;
+  const averaged = average && (sides.base?.tensors.get(average.name) ?? null);
   const parameter = head.state.parameter;
   const copy =
     head.state.master !== null && parameter !== null ? sides.head.tensors.get(parameter) : null;
@@ -153,8 +162,20 @@ function unitOf(
     second,
     maximum,
     momentum,
+    average: { head: average, base: partner(average, averaged) },
     gradient,
   };
+}
+
+/** By parameter; null where several would do, for then it is not known which of them. */
+function averagesOf(checkpoint: Checkpoint): Map<string, Tensor | null> {
+  const found = new Map<string, Tensor | null>();
+  for (const tensor of checkpoint.tensors) {
+    const { role, parameter } = tensor;
+    if (role !== 'average' || parameter === null) continue;
+    found.set(parameter, found.has(parameter) ? null : tensor);
+  }
+  return found;
 }
 
 /** Aligns `head` with `base`; without a base every partner is null. */
@@ -165,13 +186,18 @@ export function alignCheckpoints(head: Checkpoint, base: Checkpoint | null): Ali
     if (tensor.role === 'gradient' && tensor.parameter !== null)
       gradients.set(tensor.parameter, tensor);
   }
+  const averages = averagesOf(head);
   const units: Unit[] = [];
   const taken = new Set<string>();
   for (const optimizer of head.optimizers) {
     for (const state of optimizer.parameters) {
       const group = state.group === null ? null : (optimizer.groups[state.group] ?? null);
-      const gradient = state.parameter === null ? null : (gradients.get(state.parameter) ?? null);
-      const unit = unitOf({ optimizer, group, groupIndex: state.group, state }, sides, gradient);
+      const name = state.parameter ?? '';
+      const companions = {
+        gradient: gradients.get(name) ?? null,
+        average: averages.get(name) ?? null,
+      };
+      const unit = unitOf({ optimizer, group, groupIndex: state.group, state }, sides, companions);
       units.push(unit);
       for (const tensor of tensorsOf(unit)) taken.add(tensor.name);
     }
@@ -194,6 +220,7 @@ export function tensorsOf(unit: Unit): Tensor[] {
     unit.second.head,
     unit.maximum.head,
     unit.momentum.head,
+    unit.average.head,
     unit.gradient,
   ];
   return all.filter((tensor) => tensor !== null);

@@ -43,6 +43,7 @@ const optimizerKeys = {
   eps: 'eps',
   weight_decay: 'weightDecay',
   lr: 'lr',
+  ema_decay: 'averageDecay',
 } as const;
 
 /** `kind=adamw,beta1=0.9,…` */

@@ -4,7 +4,7 @@ import type { HyperValue, OptimizerKind } from '../checkpoint/optimizer.ts';
 /**
  * The parts that tensors play beside each other. A: base, B: head. w weights (the fp32 master where
  * there is one), m first, v second, x maximum of the second moment, g gradient, b momentum
- * buffer; `copy` the 16-bit
+ * buffer, e an average of the weights (EMA, SWA); `copy` the 16-bit
  * copy of wB; `s` any other tensor that is summarised or compared.
  */
 export type Operand =
@@ -19,6 +19,8 @@ export type Operand =
   | 'gB'
   | 'bA'
   | 'bB'
+  | 'eA'
+  | 'eB'
   | 'copyB'
   | 'sA'
   | 'sB';
@@ -33,6 +35,12 @@ export interface Sides {
   readonly left: number;
   readonly right: number;
 }
+
+/** What is known of the one update of an average in between. */
+export type Averaging =
+  /** An interval that holds the share of the weights, 1 − decay. */
+  | { readonly share: readonly [number, number] }
+  | { readonly share: null; readonly shareUnknown: string };
 
 /** What is known about one parameter's optimizer between base and head; null where unknown. */
 export interface LawContext {
@@ -64,6 +72,8 @@ export interface LawContext {
   /** How the optimizer's state and the weights round; null: the weights' type proves nothing. */
   readonly stateFormat: Format;
   readonly weightFormat: Format | null;
+  /** Null: there is no average of these weights, or not in float32 at both ends. */
+  readonly averaging: Averaging | null;
 }
 
 /** Rounding of a stored type: detection.md §2 in the docs' words. */
@@ -101,7 +111,7 @@ export interface RuleText {
 export interface ElementLaw extends RuleText {
   readonly scope: 'element';
   /** Letter of the operand that coverage counts and a finding names. */
-  readonly about: 'w' | 'm' | 'v' | 'x' | 'g' | 's';
+  readonly about: 'w' | 'm' | 'v' | 'x' | 'g' | 'e' | 's';
   /** The law speaks of these optimizers alone; absent: of any that keeps the state it needs. */
   readonly kinds?: ReadonlySet<string>;
   /** Optimizers that another law of the same kind speaks of. */

@@ -1,4 +1,5 @@
 /** Every law, in reading order. Ids are never reused. */
+import { averageBetween } from './average-between.ts';
 import { boundedUpdate } from './bounded-update.ts';
 import { cappedUpdate } from './capped-update.ts';
 import { factorBalance } from './factor-balance.ts';
@@ -10,6 +11,7 @@ import { momentIncrement } from './moment-increment.ts';
 import { noBlankLines } from './no-blank-lines.ts';
 import { bitsAgree, finiteValues, stepCounter } from './record-laws.ts';
 import { noRepeatedPages } from './repeated-pages.ts';
+import { replayAverage } from './replay-average.ts';
 import { replayGradient } from './replay-gradient.ts';
 import { replayMoments } from './replay-moments.ts';
 import { replaySgd } from './replay-sgd.ts';
@@ -36,6 +38,8 @@ export const laws: readonly Law[] = [
   replayWeights,
   replayGradient,
   replaySgd,
+  replayAverage,
+  averageBetween,
   factorBalance,
   gradientLedger,
   clipBound,

@@ -224,6 +224,7 @@ export function lawContexts(
     shape: unit.weight.head?.shape ?? null,
     stateFormat: state,
     weightFormat: format.weight,
+    averaging: null,
   };
   const decay = context.weightDecay;
   const rates = stepRates(unit, context);

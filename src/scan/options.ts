@@ -9,6 +9,8 @@ export interface DeclaredOptimizer {
   readonly eps?: number;
   readonly weightDecay?: number;
   readonly lr?: number;
+  /** Decay of the weights' moving average, in force at the last step. */
+  readonly averageDecay?: number;
 }
 
 export interface ScanOptions {

@@ -2,7 +2,7 @@
 import type { Unit } from '../checkpoint/align.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Stream } from '../engines/engine.ts';
-import type { BoundLaw, Constants, ElementLaw, LineLaw, Operand } from '../laws/law.ts';
+import type { Averaging, BoundLaw, Constants, ElementLaw, LineLaw, Operand } from '../laws/law.ts';
 import { laws } from '../laws/laws.ts';
 import { noBlankLines } from '../laws/no-blank-lines.ts';
 import { isRunningVariance, runningVariance } from '../laws/running-variance.ts';
@@ -26,6 +26,8 @@ export interface PlanContext {
   readonly sameStep: boolean;
   /** Why no pair law can run (`no base`, …); null where they can. */
   readonly pairRefusal: string | null;
+  /** What is known of the update of each unit's average, by unit key. */
+  readonly averagings: ReadonlyMap<string, Averaging>;
 }
 
 /** Tensors of a sweep by the part that they play. */
@@ -60,6 +62,7 @@ function headsOf(unit: Unit): Readonly<Record<string, Tensor | null>> {
     v: unit.second.head,
     x: unit.maximum.head,
     b: unit.momentum.head,
+    e: unit.average.head,
     g: unit.gradient,
   };
 }
@@ -106,9 +109,10 @@ function bindAll(
 ): readonly Constants[] | string {
   const contexts = lawContexts(unit, context.pair, context.options);
   if (typeof contexts === 'string') return contexts;
+  const averaging = context.averagings.get(unit.key) ?? null;
   const found = new Map<string, Constants>();
   for (const each of contexts) {
-    const binding = law.bind(each);
+    const binding = law.bind({ ...each, averaging });
     if (binding.kind === 'unknown') return binding.reason;
     found.set(JSON.stringify(binding.constants), binding.constants);
   }

@@ -42,7 +42,7 @@ function streamsOf(unit: Unit, elements: number): Streams {
   const put = (operand: Operand, tensor: Tensor | null, origin: Stream['origin']) => {
     if (readable(tensor) && tensor.elements === elements) streams[operand] = { tensor, origin };
   };
-  const both = (letter: 'w' | 'm' | 'v' | 'x' | 'b', ends: Ends) => {
+  const both = (letter: 'w' | 'm' | 'v' | 'x' | 'b' | 'e', ends: Ends) => {
     put(`${letter}B`, ends.head, 'head');
     put(`${letter}A`, ends.base, 'base');
   };
@@ -51,6 +51,7 @@ function streamsOf(unit: Unit, elements: number): Streams {
   both('v', unit.second);
   both('x', unit.maximum);
   both('b', unit.momentum);
+  both('e', unit.average);
   put('copyB', unit.copy, 'head');
   put('gB', unit.gradient, 'head');
   return streams;
@@ -63,7 +64,7 @@ function planCopies(streams: Streams, context: PlanContext): PlannedCopy[] {
     copies.push({ reason: 'rounded', left: 'wB', right: 'copyB', expected: wB, found: copyB });
   }
   if (!context.sameStep) return copies;
-  for (const letter of ['w', 'm', 'v', 'x', 'b'] as const) {
+  for (const letter of ['w', 'm', 'v', 'x', 'b', 'e'] as const) {
     const expected = streams[`${letter}A`];
     const found = streams[`${letter}B`];
     if (!expected || !found || expected.tensor.dtype !== found.tensor.dtype) continue;
@@ -104,7 +105,7 @@ function sweepOf(
 /** Base tensors to summarise as well: what pages, sums and suspicions compare the head with. */
 function summarisedBases(streams: Streams, context: PlanContext): Operand[] {
   if (!context.pair.base || context.pairRefusal !== null) return [];
-  const bases: readonly Operand[] = ['wA', 'mA', 'vA', 'xA', 'bA'];
+  const bases: readonly Operand[] = ['wA', 'mA', 'vA', 'xA', 'bA', 'eA'];
   return bases.filter((operand) => streams[operand]);
 }
 

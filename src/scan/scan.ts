@@ -10,9 +10,10 @@ import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
+import { findAveragings } from './averagings.ts';
 import type { CoverageTally } from './coverage.ts';
 import { type FactorOutcome, judgeFactors } from './factors.ts';
-import type { Pair } from './law-context.ts';
+import { type Pair, stepsOf } from './law-context.ts';
 import { judgeModel, type ModelOutcome } from './model-sums.ts';
 import type { ScanOptions } from './options.ts';
 import type { PageOutcome } from './pages.ts';
@@ -161,6 +162,20 @@ function pairRefusal(alignment: Alignment, steps: StepReport, ends: PairEnds): s
   return matched ? null : 'the base holds no state for any of these parameters';
 }
 
+/** An average outside the units is one that no law can judge; two copies of one step are compared. */
+function countLooseAverage(
+  tensor: Tensor | null,
+  names: ReadonlySet<string>,
+  context: PlanContext,
+) {
+  if (tensor?.role !== 'average' || context.sameStep) return;
+  const owned = tensor.parameter !== null && names.has(tensor.parameter);
+  const reason = owned
+    ? 'one of several averages of one parameter'
+    : 'no optimizer holds the weights that it averages';
+  context.coverage.unknown('replay-average', tensor.elements, context.pairRefusal ?? reason);
+}
+
 async function sweepSingles(
   run: SweepRunner,
   alignment: Alignment,
@@ -170,7 +185,9 @@ async function sweepSingles(
   const comparable = context.pairRefusal === null;
   const tied = comparable ? await sweepSeenTies(run, alignment, ends) : new Set<string>();
   const frozen = new Set(context.pair.head.frozen.filter((name) => !tied.has(name)));
+  const owners = new Set(alignment.units.map(({ key }) => key));
   for (const single of alignment.singles) {
+    countLooseAverage(single.head, owners, context);
     const reason = singleReason(single, frozen, context.sameStep);
     for (const plan of planSingle(single, reason, context)) {
       for (const outcome of await run.run(plan)) run.keepCopy(outcome);
@@ -207,7 +224,15 @@ export async function scanPair(
   const steps = judgeSteps(alignment, pair, coverage);
   const refusal = pairRefusal(alignment, steps, ends);
   const { sameStep } = steps;
-  const context: PlanContext = { pair, options, coverage, sameStep, pairRefusal: refusal };
+  const paired = alignment.units.filter((unit) => {
+    const { stepBase, stepHead } = stepsOf(unit, pair);
+    return refusal === null && stepBase !== null && stepHead === stepBase + 1;
+  });
+  const averagings = await findAveragings(paired, ends, options.optimizer?.averageDecay);
+  const context: PlanContext = {
+    ...{ pair, options, coverage, sameStep, averagings },
+    pairRefusal: refusal,
+  };
   for (const unit of alignment.units) {
     for (const plan of planUnit(unit, context)) {
       for (const outcome of await run.run(plan)) run.keepCopy(outcome);

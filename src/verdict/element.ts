@@ -32,6 +32,7 @@ const words: Readonly<Record<string, string>> = {
   x: 'max_second_moment',
   g: 'gradient',
   b: 'momentum',
+  e: 'average',
   s: 'value',
 };
 
@@ -98,8 +99,8 @@ const explainedWithin = 1;
 
 /** Tensors of a unit by operand, those of `wanted` alone; state that had not stepped is left out. */
 export function unitTensors(unit: Unit, wanted: readonly Operand[]): Map<Operand, Tensor> {
-  const { weight, first, second, maximum, momentum, gradient } = unit;
-  const ends = { w: weight, m: first, v: second, x: maximum, b: momentum } as const;
+  const { weight, first, second, maximum, momentum, average, gradient } = unit;
+  const ends = { w: weight, m: first, v: second, x: maximum, b: momentum, e: average } as const;
   const found = new Map<Operand, Tensor>();
   for (const operand of wanted) {
     const side = ends[operand[0] as keyof typeof ends];
@@ -112,13 +113,14 @@ export function unitTensors(unit: Unit, wanted: readonly Operand[]): Map<Operand
 /** Head tensors of a unit by operand. */
 function headTensors(outcome: LawOutcome): Map<Operand, Tensor> {
   if (!outcome.unit) return new Map([['sB', outcome.subject]]);
-  const { weight, first, second, maximum, momentum, gradient } = outcome.unit;
+  const { weight, first, second, maximum, momentum, average, gradient } = outcome.unit;
   const all: [Operand, Tensor | null][] = [
     ['wB', weight.head],
     ['mB', first.head],
     ['vB', second.head],
     ['xB', maximum.head],
     ['bB', momentum.head],
+    ['eB', average.head],
     ['gB', gradient],
   ];
   return new Map(all.filter((entry): entry is [Operand, Tensor] => entry[1] !== null));

@@ -60,6 +60,17 @@ function percent(share: Share): string {
   return `${((100 * share.broken) / share.judged).toFixed(1)} % of all elements in ${share.brokenTensors} of ${share.tensors} tensors`;
 }
 
+/** Averages stand beside the state of the optimizer: what is wrong about them alone is their decay. */
+function averageBreaches(outcome: ScanOutcome, next: string, explains: Set<string>): Finding[] {
+  const share = shareOf(outcome, 'replay-average');
+  if (!isEverywhere(share)) return [];
+  explains.add('replay-average');
+  const message =
+    `the decay of the average cannot have been the declared one in this step (a warm-up of the decay, or ` +
+    `an average that is not updated at every step): replay-average breaks on ${percent(share)}`;
+  return [finding('declaration-mismatch', share, { message, next })];
+}
+
 function lawBreaches(outcome: ScanOutcome, next: string, explains: Set<string>): Finding[] {
   const bound = shareOf(outcome, 'moment-bound');
   const increment = shareOf(outcome, 'moment-increment');
@@ -111,7 +122,10 @@ function lawBreaches(outcome: ScanOutcome, next: string, explains: Set<string>):
 /** Names what a breach of everything at once means, and the step that went back. */
 export function namesAncestry(outcome: ScanOutcome, next: string): Ancestry {
   const explains = new Set<string>();
-  const findings = lawBreaches(outcome, next, explains);
+  const findings = [
+    ...lawBreaches(outcome, next, explains),
+    ...averageBreaches(outcome, next, explains),
+  ];
   const none = { worst: null, tensors: 0, brokenTensors: 1, judged: 1, broken: 0 };
   if (outcome.steps.backwards) {
     const message =

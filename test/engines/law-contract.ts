@@ -21,7 +21,7 @@ const adam = {
 /** Optimizers, windows and formats that give constants of every kind, infinite ones included. */
 const contexts = [
   adam,
-  { ...adam, stepHead: 11 },
+  { ...adam, stepHead: 11, averaging: { share: [0.1, 0.1001] } },
   { ...adam, stepBase: 0, stepHead: 1 },
   { ...adam, beta2: 0.95, eps: 1e-5, stepBase: 100, stepHead: 1100 },
   { ...adam, beta1: 0.99, beta2: 0.9, stepBase: 0, stepHead: 40_000 },

@@ -102,6 +102,10 @@ function ordinary(operand: Operand, seed: number, i: number): number {
     case 'mB':
     case 'bB':
       return (0.9 * m + 0.1 * g) * moved;
+    case 'eA':
+      return w + 1e-3 * g;
+    case 'eB':
+      return (w + 1e-3 * g) * 0.9 + 0.1 * (w - 1e-3 * (0.9 * m + 0.1 * g)) * moved;
     case 'vA':
     case 'xA':
       return v;

@@ -33,6 +33,7 @@ export function lawContext(given: Record<string, unknown>): LawContext {
     shape: null,
     stateFormat: format,
     weightFormat: format,
+    averaging: null,
     ...(given as Partial<LawContext>),
     beta1: hull(given.beta1),
     beta2: hull(given.beta2),

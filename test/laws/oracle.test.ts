@@ -81,6 +81,7 @@ describe('what a law needs and does not get', () => {
     stepHead: 8,
     rates: [1e-3, 1e-3],
     rate: 1e-3,
+    averaging: { share: [0.1, 0.1] },
     hyper: { weight_decay: 0, momentum: 0.9, nesterov: false, dampening: 0, alpha: 0.99 },
   };
   const kindOf = (law: ElementLaw | LineLaw) =>
