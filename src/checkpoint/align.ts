@@ -50,10 +50,10 @@ export interface Alignment {
 
 /** Stored keys by the part they play; the optimizer's class decides which laws may judge them. */
 const stateKeys = {
-  first: ['exp_avg'],
-  second: ['exp_avg_sq', 'square_avg', 'sum', 'exp_inf', 'exp_avg_var'],
+  first: ['exp_avg', 'mu'],
+  second: ['exp_avg_sq', 'square_avg', 'sum', 'exp_inf', 'exp_avg_var', 'nu', 'sum_of_squares'],
   maximum: ['max_exp_avg_sq'],
-  momentum: ['momentum_buffer'],
+  momentum: ['momentum_buffer', 'trace'],
 } as const;
 
 /** Shape and dtype agree: the tensors can be compared element by element. */
@@ -178,14 +178,22 @@ function averagesOf(checkpoint: Checkpoint): Map<string, Tensor | null> {
   return found;
 }
 
+/** Gradients of the last step; what an optimizer keeps, such as sums over several, is none of them. */
+function gradientsOf({ optimizers, tensors }: Checkpoint): Map<string, Tensor> {
+  const states = optimizers.flatMap(({ parameters }) => parameters);
+  const kept = new Set(states.flatMap((state) => Object.values(state.tensors)));
+  const gradients = new Map<string, Tensor>();
+  for (const tensor of tensors) {
+    if (tensor.role !== 'gradient' || tensor.parameter === null || kept.has(tensor.name)) continue;
+    gradients.set(tensor.parameter, tensor);
+  }
+  return gradients;
+}
+
 /** Aligns `head` with `base`; without a base every partner is null. */
 export function alignCheckpoints(head: Checkpoint, base: Checkpoint | null): Alignment {
   const sides = { head: new Side(head), base: base && new Side(base) };
-  const gradients = new Map<string, Tensor>();
-  for (const tensor of head.tensors) {
-    if (tensor.role === 'gradient' && tensor.parameter !== null)
-      gradients.set(tensor.parameter, tensor);
-  }
+  const gradients = gradientsOf(head);
   const averages = averagesOf(head);
   const units: Unit[] = [];
   const taken = new Set<string>();

@@ -42,11 +42,12 @@ async function openSighting(sighting: Sighting): Promise<Checkpoint> {
 }
 
 /** Nothing can be read, and the name says what it was meant to be. */
-function emptyCheckpoint({ source, files }: Sighting): Checkpoint {
+function emptyCheckpoint(sighting: Sighting): Checkpoint {
+  const { source, files } = sighting;
   const name = files[0]?.name ?? '';
   return {
     path: source.path,
-    layout: name.endsWith('.safetensors') ? 'safetensors' : 'torch-zip',
+    layout: recognise(sighting)?.id ?? 'torch-zip',
     step: null,
     complete: false,
     files: files.map(({ sizeBytes, identity }) => ({ name, sizeBytes, identity })),

@@ -1,8 +1,15 @@
 /** Every layout that Laika reads, the most specific first: the first that is certain opens. */
+import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
 import { hfTrainer } from './hf-trainer.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
 
-export const formats: readonly Format[] = [hfTrainer, safetensorsSharded, safetensors, torchZip];
+export const formats: readonly Format[] = [
+  hfTrainer,
+  safetensorsSharded,
+  safetensors,
+  torchZip,
+  flaxMsgpack,
+];

@@ -1,0 +1,91 @@
+/** A JAX training state as arrays by path: roles, owners, optimizers and the step. */
+import { isComplex, isFloat } from '../../checkpoint/dtype.ts';
+import type { Optimizer } from '../../checkpoint/optimizer.ts';
+import type { Source } from '../../sources/source.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { readScalar } from '../scalar-value.ts';
+import { isOptimizerScalar, markCounters, readOptaxState } from './optax-state.ts';
+import { OwnerIndex } from './owner-index.ts';
+import { isStep, markTree, optimizerDepth } from './tree-roles.ts';
+
+/** Parts of a path that may be an average's own. */
+const rootMost = 4;
+
+export interface TrainState {
+  readonly step: number | null;
+  readonly optimizers: readonly Optimizer[];
+  /** Rates are stored for one update at a time: between two checkpoints they may have moved. */
+  readonly hasScheduler: boolean;
+}
+
+/** Counters and hyper-parameters that are read; a state of millions of them is none. */
+const scalarsMost = 10_000;
+
+/**
+ * Marks `tensors` and reads the counters among them. `file` names what was read, for people.
+ * @throws LaikaError as `Source.read`.
+ */
+export async function readTrainState(
+  source: Source,
+  tensors: readonly TensorDraft[],
+  file: string,
+): Promise<TrainState> {
+  markTree(tensors);
+  const candidates = tensors.filter(({ name, role, dtype }) => {
+    const isArray = isFloat(dtype) || isComplex(dtype);
+    const isModel = role === 'parameter' || role === 'other';
+    return isArray && isModel && optimizerDepth(name.split('.')) === 0;
+  });
+  const scalars = await readScalars(source, tensors);
+  const owners = new OwnerIndex(candidates);
+  const optimizers = readOptaxState(tensors, { owners, scalars, file });
+  markCounters(tensors);
+  markAverages(tensors, owners);
+  const hasScheduler = optimizers.some(({ groups }) => groups.length > 0);
+  return { step: stepOf(tensors, scalars, optimizers), optimizers, hasScheduler };
+}
+
+async function readScalars(
+  source: Source,
+  tensors: readonly TensorDraft[],
+): Promise<Map<string, number>> {
+  const scalars = new Map<string, number>();
+  for (const tensor of tensors) {
+    if (!isOptimizerScalar(tensor) && !isStep(tensor)) continue;
+    if (scalars.size >= scalarsMost) break;
+    const value = await readScalar(source, tensor);
+    if (value !== null) scalars.set(tensor.name, value);
+  }
+  return scalars;
+}
+
+/** An average repeats the tree of parameters under a root of its own. */
+function markAverages(tensors: readonly TensorDraft[], owners: OwnerIndex): void {
+  for (const tensor of tensors) {
+    if (tensor.role !== 'average' || tensor.parameter !== null) continue;
+    let rest = tensor.name;
+    for (let root = 0; root < rootMost && rest.includes('.'); root += 1) {
+      rest = rest.slice(rest.indexOf('.') + 1);
+      const owner = owners.find(rest, tensor.shape);
+      if (!owner) continue;
+      tensor.parameter = owner.name;
+      tensor.mapping = 'fqn';
+      break;
+    }
+  }
+}
+
+/** The state's own step; else the count that all optimizers agree on. */
+function stepOf(
+  tensors: readonly TensorDraft[],
+  scalars: ReadonlyMap<string, number>,
+  optimizers: readonly Optimizer[],
+): number | null {
+  const own = tensors.filter(({ role }) => role === 'step').filter(isStep);
+  const named = new Set(own.map(({ name }) => scalars.get(name) ?? null));
+  const counted = optimizers.flatMap(({ parameters }) => parameters.map(({ step }) => step));
+  const counts = new Set(named.size > 0 ? named : counted);
+  const [step] = counts;
+  const isStepCount = typeof step === 'number' && Number.isSafeInteger(step) && step >= 0;
+  return counts.size === 1 && isStepCount ? step : null;
+}
