@@ -83,6 +83,7 @@ export interface EngineContext {
   /**
    * Is shown every chunk, in order, before the engine computes with it: an engine that leaves a part
    * of its work to another one sees the bytes that the other reads. They are valid until it returns.
+   * Not across processes.
    */
   readonly onChunk?: (chunk: Chunk, bytesOf: (operand: Operand) => Uint8Array) => void;
 }

@@ -79,32 +79,6 @@ export function readingContract(open: OpenEngine): void {
     expect(seen).toEqual([1_048_576, 2_097_152, 2_400_000]);
   });
 
-  it('shows every chunk in order to whoever asks', async () => {
-    const streams = {
-      wB: denseStream('f32', [{ file: 'a', offset: 4, elements: 600_000 }]),
-      copyB: denseStream('bf16', [{ file: 'a', offset: 1, elements: 600_000 }]),
-    };
-    const shown = { wB: [] as Uint8Array[], copyB: [] as Uint8Array[] };
-    const starts: number[] = [];
-    await engine.run(
-      sweepOf(streams, { summaries: ['wB'] }),
-      contextOf(
-        { a: file },
-        {
-          onChunk: ({ first, count }, bytesOf) => {
-            starts.push(first);
-            shown.wB.push(bytesOf('wB').slice());
-            shown.copyB.push(bytesOf('copyB').slice());
-            expect(bytesOf('wB').length).toBe(4 * count);
-          },
-        },
-      ),
-    );
-    expect(starts).toEqual([0, 262_144, 524_288]);
-    expect(Buffer.concat(shown.wB).equals(file.subarray(4, 2_400_004))).toBe(true);
-    expect(Buffer.concat(shown.copyB).equals(file.subarray(1, 1_200_001))).toBe(true);
-  });
-
   it('stops when it is told to, and works on afterwards', async () => {
     const stop = new AbortController();
     const sweep = sweepOf(
