@@ -83,7 +83,10 @@ export interface Tensor {
   readonly aliasOf: string | null;
   /** File it was listed in, relative to the checkpoint. */
   readonly file: string;
+  /** What its elements are when they are read. */
   readonly dtype: DType;
+  /** What the file stores instead, where that is decoded first: `q4_0`. */
+  readonly storedDtype?: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly placement: Placement;

@@ -120,13 +120,18 @@ async function isCheckpoint(path: string, files: readonly SourceFile[] | null): 
   if (!source) return false;
   try {
     const sighting = await firstSight(source, files);
-    return isEmptyCheckpoint(sighting) || recognise(sighting) !== null;
+    return isOfRun(sighting);
   } catch (error) {
     if (isLaikaError(error)) return false;
     throw error;
   } finally {
     await source.close();
   }
+}
+
+function isOfRun(sighting: Sighting): boolean {
+  const format = recognise(sighting);
+  return format ? (format.isOfRun?.(sighting) ?? true) : isEmptyCheckpoint(sighting);
 }
 
 interface Candidate {
@@ -140,8 +145,8 @@ async function examine({ path, name, files }: Candidate): Promise<Dated | null> 
   if (!source) return null;
   try {
     const first = await firstSight(source, files);
+    if (!isOfRun(first)) return null;
     const format = recognise(first);
-    if (!format && !isEmptyCheckpoint(first)) return null;
     const sighting = files ? await sight(source) : first;
     const modifiedMs = sighting.files.reduce(
       (most, file) => Math.max(most, file.modifiedMs ?? 0),

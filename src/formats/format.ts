@@ -22,6 +22,11 @@ export interface Format {
   /** Does the layout's completion rule hold? Cheap: names, sizes and the smallest reads only. */
   complete(sighting: Sighting): Promise<boolean>;
   open(sighting: Sighting): Promise<Checkpoint>;
+  /**
+   * Whether such a file counts as a checkpoint of the run folder that it lies in; absent: always.
+   * Arrays and exported models also lie beside checkpoints: those are judged where they are named.
+   */
+  isOfRun?(sighting: Sighting): boolean;
   /** The step inside, where a small read tells it: what orders the checkpoints of a run. */
   step?(sighting: Sighting): Promise<number | null>;
 }

@@ -77,7 +77,7 @@ function otherFile({ source, head, files }: Sighting): LaikaError {
     return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
   }
   const why = files[0]?.sizeBytes === 0 ? 'it is empty' : 'its content is of no known layout';
-  const next = 'laika validate reads safetensors and PyTorch files, and folders of them';
+  const next = 'laika validate takes a file or folder that a trainer saved';
   return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
 }
 

@@ -2,6 +2,7 @@
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
 import { hfTrainer } from './hf-trainer.ts';
+import { npz } from './numpy/npz.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
@@ -12,4 +13,5 @@ export const formats: readonly Format[] = [
   safetensors,
   torchZip,
   flaxMsgpack,
+  npz,
 ];

@@ -28,3 +28,16 @@ export function roleOfModelTensor(name: string, dtype: DType): Role {
   if (bufferNames.has(last)) return 'buffer';
   return isFloat(dtype) || isComplex(dtype) ? 'parameter' : 'other';
 }
+
+/** What frameworks call what they train. */
+const parameterNames =
+  /(^|[._/])(weights?|bias|kernel|gamma|beta|embeddings?|recurrent_kernel|depthwise_kernel)(:0)?$/;
+
+/**
+ * For layouts that hold arrays of any use: only a name that says so makes a parameter, all others
+ * stay `other`.
+ */
+export function roleByName(name: string, dtype: DType): Role {
+  const role = roleOfModelTensor(name, dtype);
+  return role === 'parameter' && !parameterNames.test(name) ? 'other' : role;
+}

@@ -20,6 +20,8 @@ export interface ExpectedTensor {
   readonly shape: readonly number[];
   readonly elements: number;
   readonly sha256: string;
+  /** Of the float32 values, where `sha256` is of quantised blocks. */
+  readonly dequantised_sha256?: string;
 }
 
 export interface ExpectedCheckpoint {

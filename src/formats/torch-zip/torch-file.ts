@@ -217,7 +217,7 @@ export async function readTorchFile(
   file: string,
   sizeBytes: number,
 ): Promise<TorchFile> {
-  const archive = await openZip(source, file, sizeBytes);
+  const archive = await openZip(source, { file, sizeBytes, folder: 'shared' });
   const problems = new ProblemList();
   problems.addAll(archive.problems);
   const member = archive.members.get('data.pkl');

@@ -4,7 +4,7 @@ import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
-import { findEndRecord } from '../zip/end-record.ts';
+import { isArchiveEnded } from '../zip/end-record.ts';
 import { readContents } from './contents.ts';
 import { recogniseTorchZip } from './recognise.ts';
 import { readTorchFile, type TorchFile } from './torch-file.ts';
@@ -13,16 +13,9 @@ export const torchZip: Format = {
   id: 'torch-zip',
   title: 'PyTorch: one file of torch.save (1.6 or newer)',
   recognise: recogniseTorchZip,
-  complete: async (sighting) => isEnded(sighting),
+  complete: async ({ source, files }) => isArchiveEnded(source, files[0] as SourceFile),
   open,
 };
-
-/** The directory is written last: an archive whose end is there was written to its end. */
-async function isEnded({ source, files }: Sighting): Promise<boolean> {
-  const file = files[0] as SourceFile;
-  const { end, problems } = await findEndRecord(source, file.name, file.sizeBytes);
-  return end !== null && !problems.some(({ rule }) => rule === 'file-truncated');
-}
 
 async function open(sighting: Sighting): Promise<Checkpoint> {
   const { source, files } = sighting;

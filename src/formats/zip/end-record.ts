@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Source } from '../../sources/source.ts';
+import type { Source, SourceFile } from '../../sources/source.ts';
 import { tailBytes } from './limits.ts';
 
 export interface EndRecord {
@@ -195,4 +195,13 @@ export async function findEndRecord(
     problems.push(ambiguous(file, chosen.offset, message));
   }
   return { end: chosen.end, problems };
+}
+
+/** The directory is written last: an archive whose end is there was written to its end. */
+export async function isArchiveEnded(
+  source: Source,
+  { name, sizeBytes }: SourceFile,
+): Promise<boolean> {
+  const { end, problems } = await findEndRecord(source, name, sizeBytes);
+  return end !== null && !problems.some(({ rule }) => rule === 'file-truncated');
 }

@@ -7,7 +7,7 @@ import { escapeText } from '../pickle/preview.ts';
 import type { DirectoryEntry } from './directory.ts';
 
 export interface NamedEntries {
-  /** The folder that all members share, without its slash. */
+  /** The folder that all members share, without its slash; empty where they need not. */
   readonly prefix: string;
   /** Entries by their name below the folder, in the order of the directory. */
   readonly entries: ReadonlyMap<string, DirectoryEntry>;
@@ -46,9 +46,17 @@ function folderOf(entries: readonly DirectoryEntry[]): string {
   return first?.fullName.split('/', 1)[0] ?? '';
 }
 
+/** `shared`: all members lie in one folder, as torch writes them; `none`: they lie where they like. */
+export type ArchiveFolder = 'shared' | 'none';
+
 /** Sorts out the names. Entries whose name is refused are left out. */
-export function nameEntries(file: string, entries: readonly DirectoryEntry[]): NamedEntries {
-  const prefix = folderOf(entries);
+export function nameEntries(
+  file: string,
+  entries: readonly DirectoryEntry[],
+  folder: ArchiveFolder,
+): NamedEntries {
+  const prefix = folder === 'shared' ? folderOf(entries) : '';
+  const below = folder === 'shared' ? `${prefix}/` : '';
   const named = new Map<string, DirectoryEntry>();
   const seen = new Set<string>();
   const problems: Problem[] = [];
@@ -61,15 +69,17 @@ export function nameEntries(file: string, entries: readonly DirectoryEntry[]): N
       problems.push(security('path-escape', entry, { file, message }));
       continue;
     }
-    if (!fullName.startsWith(`${prefix}/`)) {
+    if (!fullName.startsWith(below)) {
       const where = `outside '${shown(prefix)}': two archives in one`;
       const message = `the member '${shown(fullName)}' lies ${where}`;
       problems.push(security('ambiguous-archive', entry, { file, message }));
       continue;
     }
-    const name = fullName.slice(prefix.length + 1);
+    const name = fullName.slice(below.length);
     // TorchScript's sources may differ by case only; tensors and pickles never do.
-    const fold = name.startsWith('code/') ? name : folded(name);
+    // Arrays of one archive may: their names are a program's own.
+    const caseTells = folder === 'none' || name.startsWith('code/');
+    const fold = caseTells ? name : folded(name);
     if (seen.has(fold)) {
       const message =
         `two members are called '${shown(fullName)}': ` + 'readers disagree which one counts';

@@ -12,7 +12,7 @@ import { readDirectory } from './directory.ts';
 import { findEndRecord } from './end-record.ts';
 import { freeInflateBytes, maxInflateRatio } from './limits.ts';
 import { locateMembers } from './local-headers.ts';
-import { nameEntries } from './member-names.ts';
+import { type ArchiveFolder, nameEntries } from './member-names.ts';
 
 export interface ZipMember {
   /** Below the archive's folder: `data/0`. */
@@ -57,19 +57,24 @@ function unreadable(file: string, problems: readonly Problem[]): ZipArchive {
   };
 }
 
+export interface ArchiveFile {
+  readonly file: string;
+  readonly sizeBytes: number;
+  readonly folder: ArchiveFolder;
+}
+
 /**
  * Opens the archive in `file`, of which `sizeBytes` are there.
  * @throws LaikaError `limit-exceeded`, and what `Source.read` throws.
  */
 export async function openZip(
   source: Source,
-  file: string,
-  sizeBytes: number,
+  { file, sizeBytes, folder }: ArchiveFile,
 ): Promise<ZipArchive> {
   const search = await findEndRecord(source, file, sizeBytes);
   if (!search.end) return unreadable(file, search.problems);
   const directory = await readDirectory(source, file, search.end);
-  const names = nameEntries(file, directory.entries);
+  const names = nameEntries(file, directory.entries, folder);
   const entries = [...names.entries.values()];
   const limit = search.end.directoryOffset;
   const location = await locateMembers({ source, file, limit }, entries);
