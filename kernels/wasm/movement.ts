@@ -131,17 +131,46 @@ export function countDeltas(state: usize, count: u32): void {
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function addToChain(state: usize, i: u32): void {
+  const chain = state + (usize(i & 7) << 3);
+  store<f64>(chain, load<f64>(chain, CHAINS) + load<f64>(state + (usize(i) << 3), SQUARES), CHAINS);
+}
+
+/** Σ of the block's Δ² from element `i` to `end`, in chains by their place in the block. */
+function sumSquares(state: usize, i: u32, end: u32): f64 {
+  memory.fill(state + CHAINS, 0, 64);
+  for (; i < end && (i & 7) != 0; i++) addToChain(state, i);
+  let s0 = v128.load(state, CHAINS);
+  let s1 = v128.load(state, CHAINS + 16);
+  let s2 = v128.load(state, CHAINS + 32);
+  let s3 = v128.load(state, CHAINS + 48);
+  for (; i + 8 <= end; i += 8) {
+    const square = state + (usize(i) << 3);
+    s0 = f64x2.add(s0, v128.load(square, SQUARES));
+    s1 = f64x2.add(s1, v128.load(square, SQUARES + 16));
+    s2 = f64x2.add(s2, v128.load(square, SQUARES + 32));
+    s3 = f64x2.add(s3, v128.load(square, SQUARES + 48));
+  }
+  v128.store(state, s0, CHAINS);
+  v128.store(state, s1, CHAINS + 16);
+  v128.store(state, s2, CHAINS + 32);
+  v128.store(state, s3, CHAINS + 48);
+  for (; i < end; i++) addToChain(state, i);
+  return combine(state + CHAINS);
+}
+
 /**
  * Adds the block's Δ² to rows of `rowElements`, of which the one at hand lacks `left`. Returns how
  * many ended.
  */
 export function sumRows(state: usize, count: u32, left: u32, rowElements: u32): u32 {
   let sum = load<f64>(state, ROW_SUM);
-  let square = state + SQUARES;
   let rows: u32 = 0;
   for (let i: u32 = 0; i < count; ) {
     const run = min(left, count - i);
-    for (const end = square + (usize(run) << 3); square < end; square += 8) sum += load<f64>(square);
+    sum += sumSquares(state, i, i + run);
     i += run;
     left -= run;
     if (left != 0) continue;

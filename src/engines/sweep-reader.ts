@@ -22,8 +22,18 @@ export interface Chunk {
 /** What an engine gives a reader. */
 export interface ReaderHost {
   readonly pacer: Pacer;
+  /** Elements to read, from a chunk's start; absent: all of them. */
+  readonly span?: Chunk;
   /** Room for `bytes` bytes of one stream that only this sweep uses. */
   allocate(operand: Operand, bytes: number): Uint8Array;
+}
+
+/** CRC-32 of the part of a stored checksum's bytes that was read. */
+export interface CoveredCrc {
+  /** As `checksumKey` makes it. */
+  readonly key: string;
+  value: number;
+  bytes: number;
 }
 
 interface Reading {
@@ -32,28 +42,30 @@ interface Reading {
   readonly source: Source;
   /** Room for one chunk. */
   readonly buffer: Uint8Array;
-  readonly checksum: { readonly key: string; value: number } | null;
+  readonly checksum: CoveredCrc | null;
   readonly hash: Hash | null;
 }
 
 export class SweepReader {
-  readonly #sweep: Sweep;
   readonly #context: EngineContext;
   readonly #pacer: Pacer;
   readonly #readings: readonly Reading[];
-  #first = 0;
+  readonly #span: Chunk;
+  #first: number;
   #bytesRead = 0;
 
   constructor(sweep: Sweep, context: EngineContext, host: ReaderHost) {
-    this.#sweep = sweep;
     this.#context = context;
     this.#pacer = host.pacer;
+    this.#span = host.span ?? { first: 0, count: sweep.elements };
+    this.#first = this.#span.first;
+    const room = Math.min(this.#span.count, chunkElements);
     const streams = Object.entries(sweep.streams) as [Operand, Stream][];
     this.#readings = streams.map(([operand, stream]) => ({
       operand,
       stream,
       source: sourceOf(stream, context),
-      buffer: host.allocate(operand, bytesOf(stream, Math.min(sweep.elements, chunkElements))),
+      buffer: host.allocate(operand, bytesOf(stream, room)),
       checksum: checksumOf(stream, context),
       hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
     }));
@@ -69,7 +81,10 @@ export class SweepReader {
     await this.#read(this.#readings, chunk);
     for (const { stream, buffer, checksum, hash } of this.#readings) {
       const bytes = buffer.subarray(0, bytesOf(stream, chunk.count));
-      if (checksum) checksum.value = crc32(bytes, checksum.value);
+      if (checksum) {
+        checksum.value = crc32(bytes, checksum.value);
+        checksum.bytes += bytes.length;
+      }
       hash?.update(bytes);
     }
     this.#context.onChunk?.(chunk, (operand) => this.#bytes(operand, chunk));
@@ -78,14 +93,15 @@ export class SweepReader {
   }
 
   /**
-   * Chunks of one stream from its start, after `next` has returned null. One that is still there is
-   * not read again.
+   * Chunks of one stream from the span's start, after `next` has returned null. One that is still
+   * there is not read again.
    */
   async *again(operand: Operand): AsyncGenerator<Chunk> {
     const reading = this.#reading(operand);
-    let chunk = this.#chunkAt(0);
+    const { first, count } = this.#span;
+    let chunk = this.#chunkAt(first);
     while (chunk) {
-      if (this.#sweep.elements > chunkElements) await this.#read([reading], chunk);
+      if (count > chunkElements || this.#first === first) await this.#read([reading], chunk);
       yield chunk;
       chunk = this.#chunkAt(chunk.first + chunk.count);
     }
@@ -103,12 +119,9 @@ export class SweepReader {
     return found;
   }
 
-  /** CRC-32 of the stored checksums that were covered in whole, by `checksumKey`. */
-  crc32(): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const { checksum } of this.#readings)
-      if (checksum) found.set(checksum.key, checksum.value);
-    return found;
+  /** CRC-32 of what was read of the stored checksums that the sweep covers in whole. */
+  crcs(): readonly CoveredCrc[] {
+    return this.#readings.flatMap(({ checksum }) => checksum ?? []);
   }
 
   #reading(operand: Operand): Reading {
@@ -123,7 +136,7 @@ export class SweepReader {
   }
 
   #chunkAt(first: number): Chunk | null {
-    const count = Math.min(chunkElements, this.#sweep.elements - first);
+    const count = Math.min(chunkElements, this.#span.first + this.#span.count - first);
     return count > 0 ? { first, count } : null;
   }
 
@@ -161,5 +174,5 @@ function sourceOf({ origin }: Stream, { sources }: EngineContext): Source {
 
 function checksumOf({ tensor, origin }: Stream, context: EngineContext): Reading['checksum'] {
   const stored = coveredChecksum(tensor, context.checksums[origin]);
-  return stored ? { key: checksumKey(origin, stored), value: 0 } : null;
+  return stored ? { key: checksumKey(origin, stored), value: 0, bytes: 0 } : null;
 }

@@ -28,8 +28,10 @@ export interface PairRecord {
    */
   readonly deltaOctaves: Float64Array;
   /**
-   * ΣΔ² for each row of the first dimension, added in element order: of tensors of two or more
-   * dimensions with 4 or more rows and 64 or more elements, else empty.
+   * ΣΔ² for each row of the first dimension: of tensors of two or more dimensions with 4 or more
+   * rows and 64 or more elements, else empty. What a row has in one block is summed in 8 chains
+   * as blocks are (element i of the block in chain i mod 8); blocks of one page are added in order,
+   * then pages of 262,144 elements.
    */
   readonly rowEnergy: Float64Array;
   /** ΣΔ² for each whole block of 1,024 elements, in grid order; empty below two blocks. */

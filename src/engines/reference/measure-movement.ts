@@ -1,7 +1,8 @@
 /** The movement of the reference engine: every field from its definition, element by element. */
 import type { DType } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';
-import { blockElements, pageElements } from '../../records/grid.ts';
+import { blockElements, pageElements, sumChains } from '../../records/grid.ts';
+import { combineChains } from '../../records/grid-sum.ts';
 import {
   deltaOctaveStride,
   elementsOfRow,
@@ -44,6 +45,9 @@ export class ReferenceMovement {
   readonly #ratios = new BlockSums(pageElements(deltaBits));
   #blockSquares = new BlockSums(blockElements);
   #ratioCount = 0;
+  /** What the row at hand has from the block at hand, and from the page's blocks before. */
+  readonly #rowChains = new Float64Array(sumChains);
+  #rowPart = 0;
 
   constructor(sweep: Sweep, { rows, inherited }: MovementPlan) {
     const shape = { elements: sweep.elements, rows };
@@ -109,12 +113,24 @@ export class ReferenceMovement {
     }
   }
 
+  #addToRow(square: number, index: number): void {
+    const { rowEnergy } = this.#record;
+    const chain = index % sumChains;
+    this.#rowChains[chain] = (this.#rowChains[chain] as number) + square;
+    const ends = (elements: number) => (index + 1) % elements === 0;
+    const rowEnds = ends(this.#rowElements);
+    if (!rowEnds && !ends(blockElements)) return;
+    this.#rowPart += combineChains(this.#rowChains);
+    this.#rowChains.fill(0);
+    if (!rowEnds && !ends(pageElements(deltaBits))) return;
+    const row = Math.floor(index / this.#rowElements);
+    rowEnergy[row] = (rowEnergy[row] as number) + this.#rowPart;
+    this.#rowPart = 0;
+  }
+
   #addEnergy(square: number, index: number): void {
-    const { rowEnergy, blockEnergy } = this.#record;
-    if (this.#rowElements > 0) {
-      const row = Math.floor(index / this.#rowElements);
-      rowEnergy[row] = (rowEnergy[row] as number) + square;
-    }
+    const { blockEnergy } = this.#record;
+    if (this.#rowElements > 0) this.#addToRow(square, index);
     this.#blockSquares.add(square);
     if ((index + 1) % blockElements !== 0) return;
     const block = Math.floor(index / blockElements);

@@ -7,10 +7,9 @@ import { emptySummaryRecord, type SummaryRecord } from '../../records/summary.ts
 import { float32Bits } from '../float32-bits.ts';
 import { isNarrow, minusZero, valuesOf } from '../narrow-types.ts';
 import type { Chunk } from '../sweep-reader.ts';
-import { squaresOfCounts, type ValueCounts } from '../value-counts.ts';
-import { fillFromCounts } from './counted-record.ts';
 import { byteTotalsAt, countersAt } from './layout.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
+import type { SummaryPart } from './sweep-part.ts';
 
 const lanes = 32;
 const tableSize = 256;
@@ -33,7 +32,6 @@ export class ByteSummary implements StreamSummary {
   #taken: Float64Array | null = null;
   #inCounters = 0;
   #largest = -1;
-  #counted: ValueCounts = { codes: [], counts: [] };
 
   /** `limit`: elements after which counters are emptied, for tests. */
   constructor(stream: WasmStream, limit = countedElements) {
@@ -42,29 +40,27 @@ export class ByteSummary implements StreamSummary {
     this.#values = valuesOf(stream.dtype);
     this.#counters = countersAt(stream.slot);
     this.#limit = limit;
-    if (stream.elements > smallElements) this.#clear();
+    if (stream.span > smallElements) this.#clear();
   }
 
   add(chunk: Chunk): void {
-    const { kernels, codes, dtype, elements } = this.#stream;
+    const { kernels, codes, dtype, span } = this.#stream;
     this.#record.elements += chunk.count;
     if (this.#values[0] === 0) {
       this.#record.zeroBlocks += kernels.zeroBlocks(codes, chunk.count, 255 & ~minusZero(dtype));
     }
-    if (elements <= smallElements) this.#addSmall(chunk.count);
+    if (span <= smallElements) this.#addSmall(chunk);
     else this.#addLarge(chunk);
   }
 
-  finish(): SummaryRecord {
-    if (this.#stream.elements > smallElements) this.#finishLarge();
-    const codes = this.#values.map((_, code) => code);
-    this.#counted = { codes, counts: this.#totals };
-    fillFromCounts(this.#record, this.#counted);
-    return this.#record;
-  }
-
-  async measureSquares(_: unknown, { centre }: { readonly centre: number }): Promise<number> {
-    return squaresOfCounts(this.#record.dtype, this.#counted, centre);
+  part(): SummaryPart {
+    if (this.#stream.span > smallElements) this.#finishLarge();
+    return {
+      record: this.#record,
+      largest: this.#largest,
+      ...{ second: -1, least: Infinity, most: -Infinity, sums: [], squares: [] },
+      counted: { codes: this.#values.map((_, code) => code), counts: this.#totals },
+    };
   }
 
   #clear(): void {
@@ -73,7 +69,7 @@ export class ByteSummary implements StreamSummary {
     this.#inCounters = 0;
   }
 
-  #addSmall(count: number): void {
+  #addSmall({ first, count }: Chunk): void {
     const { views, codes } = this.#stream;
     const record = this.#record;
     for (let i = 0; i < count; i++) {
@@ -82,10 +78,10 @@ export class ByteSummary implements StreamSummary {
       this.#totals[code] = (this.#totals[code] as number) + 1;
       this.#takeLane(i % lanes, code, 1);
       if (!Number.isFinite(size)) {
-        if (record.firstNonFinite < 0) record.firstNonFinite = i;
+        if (record.firstNonFinite < 0) record.firstNonFinite = first + i;
       } else if (size > this.#largest) {
         this.#largest = size;
-        record.max1Index = i;
+        record.max1Index = first + i;
       }
     }
   }

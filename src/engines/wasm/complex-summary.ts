@@ -1,12 +1,12 @@
 /** The summary of complex types: counts by element and the sum of |z|². */
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import { pageElements } from '../../records/grid.ts';
-import { PageSums } from '../../records/grid-sum.ts';
 import { emptySummaryRecord, type SummaryRecord } from '../../records/summary.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import { state } from './layout.ts';
 import { StreamState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
+import type { SummaryPart } from './sweep-part.ts';
 
 const kernelNames = {
   c32: 'summariseComplex32',
@@ -25,7 +25,7 @@ export class ComplexSummary implements StreamSummary {
   readonly #dtype: ComplexType;
   readonly #state: StreamState;
   readonly #record: SummaryRecord;
-  readonly #squares = new PageSums();
+  readonly #squares: number[] = [];
 
   constructor(stream: WasmStream, dtype: ComplexType) {
     this.#stream = stream;
@@ -43,19 +43,15 @@ export class ComplexSummary implements StreamSummary {
       const count = Math.min(page, chunk.count - first);
       const at = data + (first * bits) / 8;
       kernels[kernelNames[this.#dtype]](at, count, this.#state.at, first);
-      this.#squares.add(this.#state.real(state.pageSquares));
+      this.#squares.push(this.#state.real(state.pageSquares));
     }
     this.#state.drain(this.#record, chunk);
   }
 
-  finish(): SummaryRecord {
-    this.#record.sum = Number.NaN;
-    this.#record.sumSquares = this.#squares.total();
-    return this.#record;
-  }
-
-  /** Never asked for: a complex tensor has no deviation. */
-  async measureSquares(): Promise<number> {
-    return Number.NaN;
+  part(): SummaryPart {
+    return {
+      ...{ record: this.#record, largest: -1, second: -1, least: Infinity, most: -Infinity },
+      ...{ sums: [], squares: this.#squares, counted: null },
+    };
   }
 }

@@ -4,12 +4,12 @@
 import type { DType } from '../../checkpoint/dtype.ts';
 import { emptySummaryRecord, type SummaryRecord } from '../../records/summary.ts';
 import type { Chunk } from '../sweep-reader.ts';
-import { squaresOfCounts, type ValueCounts } from '../value-counts.ts';
-import { fillFromCounts } from './counted-record.ts';
+import type { ValueCounts } from '../value-counts.ts';
 import type { Kernels } from './kernels.ts';
-import { codesAt, counterBytes, countersAt, countsAt } from './layout.ts';
+import { codesAt, counterBytes, countersAt, countsAt, state } from './layout.ts';
 import { StreamState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
+import type { SummaryPart } from './sweep-part.ts';
 
 const kernelNames = {
   bf16: 'scanBfloat16',
@@ -37,6 +37,8 @@ export class HalfSummary implements StreamSummary {
   readonly #record: SummaryRecord;
   readonly #counters: number;
   readonly #limit: number;
+  /** Elements that will be seen. */
+  readonly #span: number;
   /** Counts that have left the counters, by code. */
   #taken: Float64Array | null = null;
   #inCounters = 0;
@@ -50,17 +52,18 @@ export class HalfSummary implements StreamSummary {
     this.#record = emptySummaryRecord(dtype);
     this.#counters = countersAt(stream.slot);
     this.#limit = limit;
+    this.#span = stream.span;
     // An abandoned sweep may have left counts.
-    if (stream.elements <= sortedElements) return;
+    if (this.#span <= sortedElements) return;
     stream.views.u8.fill(0, this.#counters, this.#counters + counterBytes);
   }
 
   add(chunk: Chunk): void {
-    const { kernels, data, elements } = this.#stream;
+    const { kernels, data } = this.#stream;
     this.#state.begin();
     this.#scan(data, chunk.count, this.#state.at, 0);
     this.#state.drain(this.#record, chunk);
-    if (elements <= sortedElements) {
+    if (this.#span <= sortedElements) {
       this.#counted = this.#sortedCounts(chunk.count);
       return;
     }
@@ -69,14 +72,14 @@ export class HalfSummary implements StreamSummary {
     if (this.#inCounters >= this.#limit) this.#empty();
   }
 
-  finish(): SummaryRecord {
-    if (this.#stream.elements > sortedElements) this.#counted = this.#allCounts();
-    fillFromCounts(this.#record, this.#counted);
-    return this.#record;
-  }
-
-  async measureSquares(_: unknown, { centre }: { readonly centre: number }): Promise<number> {
-    return squaresOfCounts(this.#record.dtype, this.#counted, centre);
+  part(): SummaryPart {
+    if (this.#span > sortedElements) this.#counted = this.#allCounts();
+    return {
+      record: this.#record,
+      largest: this.#state.real(state.max1),
+      ...{ second: -1, least: Infinity, most: -Infinity, sums: [], squares: [] },
+      counted: this.#counted,
+    };
   }
 
   #sortedCounts(count: number): ValueCounts {

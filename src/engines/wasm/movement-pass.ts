@@ -1,13 +1,7 @@
 /** How the weights of one sweep moved: kernels over widened blocks, whatever the stored types are. */
 import type { Operand } from '../../laws/law.ts';
 import { blockElements } from '../../records/grid.ts';
-import { PageSums } from '../../records/grid-sum.ts';
-import {
-  deltaOctaveStride,
-  elementsOfRow,
-  emptyPairRecord,
-  type PairRecord,
-} from '../../records/pair-record.ts';
+import { deltaOctaveStride, elementsOfRow } from '../../records/pair-record.ts';
 import type { MovementPlan } from '../engine.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import { CopyCheck } from './copy-pass.ts';
@@ -15,6 +9,7 @@ import type { Kernels } from './kernels.ts';
 import { LawBlock } from './law-block.ts';
 import { lawBlockElements, movement, movementAt, state } from './layout.ts';
 import type { WasmStream } from './stream-summary.ts';
+import type { MovementPart } from './sweep-part.ts';
 import type { Views } from './views.ts';
 
 /** The widest row that a kernel is told of: more than a block, so that none ends too soon. */
@@ -51,22 +46,22 @@ function changeCounter(streams: Streams, block: LawBlock): ChangeCounter {
   return { addChunk: () => {}, addBlock, count: () => changed };
 }
 
+/** What the blocks of one chunk leave: ΣΔ² of whole blocks, and of rows that ended. */
+interface MoveTables {
+  readonly blocks: number[];
+  readonly rows: number[];
+}
+
 export class MovementPass {
   readonly #kernels: Kernels;
   readonly #views: Views;
   readonly #block: LawBlock;
   readonly #changes: ChangeCounter;
-  readonly #record: PairRecord;
+  readonly #part: MovementPart;
   readonly #inherited: number;
   readonly #rowElements: number;
   readonly #octaveStride: number;
   readonly #has: { readonly gain: boolean; readonly ratio: boolean };
-  /** A chunk is one page of Δ. */
-  readonly #squares = new PageSums();
-  readonly #gained = new PageSums();
-  readonly #ratios = new PageSums();
-  #ratioCount = 0;
-  #row = 0;
 
   constructor(
     { kernels, views }: { readonly kernels: Kernels; readonly views: Views },
@@ -82,7 +77,10 @@ export class MovementPass {
       new Map([...streams].filter(([operand]) => read.includes(operand))),
     );
     this.#changes = changeCounter(streams, this.#block);
-    this.#record = emptyPairRecord({ elements, rows });
+    this.#part = {
+      ...{ changed: 0, deltaMax1: 0, deltaMax1Index: -1, deltaMax2: 0, ratioCount: 0 },
+      ...{ octaves: new Float64Array(octaves), pages: [] },
+    };
     this.#inherited = inherited;
     this.#rowElements = elementsOfRow({ elements, rows });
     this.#octaveStride = deltaOctaveStride(elements);
@@ -97,33 +95,37 @@ export class MovementPass {
     this.#views.i32[(movementAt + state.max1Index) >>> 2] = -1;
     this.#views.u32.fill(0, table, table + 4 * octaves);
     this.#changes.addChunk(chunk);
-    const page = { squares: 0, gained: 0, ratios: 0 };
+    const page = { first: chunk.first, squares: 0, gained: 0, ratios: 0 };
+    const energies: MoveTables = { blocks: [], rows: [] };
+    this.#write(movement.rowSum, 0);
     for (let start = 0; start < chunk.count; start += lawBlockElements) {
       this.#block.load(chunk, start);
       this.#changes.addBlock();
-      page.squares += this.#addDeltas();
+      page.squares += this.#addDeltas(energies);
       if (this.#has.gain) page.gained += this.#gainBlock();
       if (this.#has.ratio) page.ratios += this.#ratioBlock();
     }
-    this.#squares.add(page.squares);
-    this.#gained.add(page.gained);
-    this.#ratios.add(page.ratios);
+    if (this.#rowElements > 0 && (chunk.first + chunk.count) % this.#rowElements !== 0) {
+      energies.rows.push(this.#views.real(movementAt + movement.rowSum));
+    }
+    this.#part.pages.push({
+      ...page,
+      blocks: Float64Array.from(energies.blocks),
+      rows: Float64Array.from(energies.rows),
+    });
     const largest = this.#views.int(movementAt + state.max1Index);
-    if (largest >= 0) this.#record.deltaMax1Index = chunk.first + largest;
+    if (largest >= 0) this.#part.deltaMax1Index = chunk.first + largest;
     this.#drainOctaves();
   }
 
-  finish(): PairRecord {
-    const record = this.#record;
-    record.changed = this.#changes.count();
-    record.deltaMax1 = Math.max(0, this.#views.real(movementAt + state.max1));
-    record.deltaMax2 = Math.max(0, this.#views.real(movementAt + state.max2));
+  finish(): MovementPart {
+    const part = this.#part;
+    part.changed = this.#changes.count();
+    part.deltaMax1 = Math.max(0, this.#views.real(movementAt + state.max1));
+    part.deltaMax2 = Math.max(0, this.#views.real(movementAt + state.max2));
     // No finite Δ has this exponent: the kernel counts without looking.
-    record.deltaOctaves[255] = 0;
-    record.deltaSquares = this.#squares.total();
-    record.secondGained = this.#gained.total();
-    if (this.#ratioCount > 0) record.ratioMean = this.#ratios.total() / this.#ratioCount;
-    return record;
+    part.octaves[255] = 0;
+    return part;
   }
 
   #write(offset: number, value: number): void {
@@ -131,27 +133,25 @@ export class MovementPass {
   }
 
   /** Everything about Δ of the block that is loaded; returns ΣΔ². */
-  #addDeltas(): number {
+  #addDeltas({ blocks, rows }: MoveTables): number {
     const { first, count, start } = this.#block;
     const block = first / blockElements;
     const before = this.#block.columnAt('wA');
     const after = this.#block.columnAt('wB');
     const squares = this.#kernels.moveBlock(before, after, count, movementAt, start);
     if (block % this.#octaveStride === 0) this.#kernels.countDeltas(movementAt, count);
-    const { blockEnergy } = this.#record;
-    if (count === blockElements && block < blockEnergy.length) blockEnergy[block] = squares;
-    if (this.#rowElements > 0) this.#addRows(first, count);
+    if (count === blockElements) blocks.push(squares);
+    if (this.#rowElements > 0) this.#addRows(first, count, rows);
     return squares;
   }
 
-  #addRows(first: number, count: number): void {
+  #addRows(first: number, count: number, rows: number[]): void {
     const left = this.#rowElements - (first % this.#rowElements);
     const widths = [left, this.#rowElements].map((width) => Math.min(width, widestRow));
     const [nearest = 0, row = 0] = widths;
     const ended = this.#kernels.sumRows(movementAt, count, nearest, row);
     const from = (movementAt + movement.rowSums) >>> 3;
-    this.#record.rowEnergy.set(this.#views.f64.subarray(from, from + ended), this.#row);
-    this.#row += ended;
+    for (let i = 0; i < ended; i++) rows.push(this.#views.f64[from + i] as number);
   }
 
   #gainBlock(): number {
@@ -164,12 +164,12 @@ export class MovementPass {
     const block = this.#block;
     const [first, second] = [block.columnAt('mB'), block.columnAt('vB')];
     const ratios = this.#kernels.ratioBlock(first, second, block.count, movementAt);
-    this.#ratioCount += this.#views.uint(movementAt + movement.ratioCount);
+    this.#part.ratioCount += this.#views.uint(movementAt + movement.ratioCount);
     return ratios;
   }
 
   #drainOctaves(): void {
-    const { deltaOctaves } = this.#record;
+    const deltaOctaves = this.#part.octaves;
     const table = (movementAt + state.octaves) >>> 2;
     for (let i = 0; i < 4 * octaves; i++) {
       const octave = i % octaves;

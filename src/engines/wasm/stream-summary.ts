@@ -1,8 +1,8 @@
 /** What the summary of one stream needs and does, whatever its type. */
 import type { DType } from '../../checkpoint/dtype.ts';
-import type { SummaryRecord } from '../../records/summary.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import type { Kernels } from './kernels.ts';
+import type { SummaryPart } from './sweep-part.ts';
 import type { Views } from './views.ts';
 
 /** One stream of a sweep in memory. */
@@ -13,6 +13,8 @@ export interface WasmStream {
   readonly dtype: DType;
   /** Elements of the whole tensor. */
   readonly elements: number;
+  /** Elements of the part that this memory will see. */
+  readonly span: number;
   /** Address of the chunk's logical bytes. */
   readonly data: number;
   /** Address of the chunk's codes, a byte each, for types smaller than a byte; else `data`. */
@@ -22,14 +24,6 @@ export interface WasmStream {
 export interface StreamSummary {
   /** Takes the chunk that lies in memory. */
   add(chunk: Chunk): void;
-  /** The record but for digests and for squares that need a second sweep. */
-  finish(): SummaryRecord;
-  /**
-   * Σ(x · scale − centre)² from `chunks`, which come to memory as they are asked for; after
-   * `finish`.
-   */
-  measureSquares(
-    chunks: AsyncIterable<Chunk>,
-    about: { readonly scale: number; readonly centre: number },
-  ): Promise<number>;
+  /** What was found, but for digests; once, after the last chunk. */
+  part(): SummaryPart;
 }

@@ -4,13 +4,13 @@
  */
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import { octaveStride, pageElements, smallTensorBytes } from '../../records/grid.ts';
-import { PageSums } from '../../records/grid-sum.ts';
 import { emptySummaryRecord, type SummaryRecord } from '../../records/summary.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import type { Kernels } from './kernels.ts';
 import { state } from './layout.ts';
 import { StreamState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
+import type { SummaryPart } from './sweep-part.ts';
 
 const kernelNames = {
   f32: { summarise: 'summariseFloat32', squares: 'squaresFloat32' },
@@ -34,8 +34,8 @@ export class WideSummary implements StreamSummary {
   readonly #squares: Kernels['squaresFloat32'];
   readonly #state: StreamState;
   readonly #record: SummaryRecord;
-  readonly #sums = new PageSums();
-  readonly #squareSums = new PageSums();
+  readonly #sums: number[] = [];
+  readonly #squareSums: number[] = [];
   readonly #pageElements: number;
   #least: number | bigint = Infinity;
   #most: number | bigint = -Infinity;
@@ -58,41 +58,37 @@ export class WideSummary implements StreamSummary {
     this.#beginIntegers();
     for (const page of this.#pagesOf(chunk)) {
       this.#summarise(page.data, page.count, this.#state.at, page.first, stride);
-      this.#sums.add(this.#state.real(state.pageSum));
-      this.#squareSums.add(this.#state.real(state.pageSquares));
+      this.#sums.push(this.#state.real(state.pageSum));
+      this.#squareSums.push(this.#state.real(state.pageSquares));
     }
     this.#state.drain(this.#record, chunk);
     this.#state.drainOctaves(this.#record);
     this.#takeExtremes();
   }
 
-  finish(): SummaryRecord {
-    const record = this.#record;
-    record.sum = this.#sums.total();
-    record.sumSquares = this.#squareSums.total();
-    if (record.max1Index >= 0) {
-      record.max1 = this.#state.real(state.max1);
-      record.max2 = Math.max(0, this.#state.real(state.max2));
-      record.min = shown(this.#least);
-      record.max = shown(this.#most);
-    }
+  part(): SummaryPart {
     // No finite float32 has this exponent: the kernel counts blocks without looking.
-    if (this.#dtype === 'f32') record.octaves[255] = 0;
-    return record;
+    if (this.#dtype === 'f32') this.#record.octaves[255] = 0;
+    return {
+      record: this.#record,
+      largest: this.#state.real(state.max1),
+      second: this.#state.real(state.max2),
+      least: this.#least,
+      most: this.#most,
+      sums: this.#sums,
+      squares: this.#squareSums,
+      counted: null,
+    };
   }
 
-  async measureSquares(
-    chunks: AsyncIterable<Chunk>,
-    { scale, centre }: { readonly scale: number; readonly centre: number },
-  ): Promise<number> {
-    const sums = new PageSums();
-    for await (const chunk of chunks) {
-      for (const page of this.#pagesOf(chunk)) {
-        this.#squares(page.data, page.count, this.#state.at, scale, centre);
-        sums.add(this.#state.real(state.pageSquares));
-      }
+  /** Σ(x · scale − centre)² of every page of a chunk. */
+  squaresOf(chunk: Chunk, { scale, centre }: { scale: number; centre: number }): number[] {
+    const squares: number[] = [];
+    for (const page of this.#pagesOf(chunk)) {
+      this.#squares(page.data, page.count, this.#state.at, scale, centre);
+      squares.push(this.#state.real(state.pageSquares));
     }
-    return sums.total();
+    return squares;
   }
 
   /** The pages of a chunk: address, elements, first element of the chunk. */
@@ -129,11 +125,4 @@ export class WideSummary implements StreamSummary {
     if (least < this.#least) this.#least = least;
     if (most > this.#most) this.#most = most;
   }
-}
-
-/** Minus zero as 0, and an exact integer as a number where that loses nothing. */
-function shown(value: number | bigint): number | bigint {
-  if (typeof value === 'number') return value + 0;
-  const near = Number(value);
-  return Number.isSafeInteger(near) ? near : value;
 }

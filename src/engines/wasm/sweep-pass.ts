@@ -1,0 +1,203 @@
+/** One part of a sweep, in one memory: chunks lie side by side and every kernel sees them in cache. */
+import { dtypeBits } from '../../checkpoint/dtype.ts';
+import type { Operand } from '../../laws/law.ts';
+import { DigestTable } from '../../records/digest.ts';
+import { chunkElements, digestBytes } from '../../records/grid.ts';
+import { PageSums } from '../../records/grid-sum.ts';
+import type { EngineContext, Sweep } from '../engine.ts';
+import type { Pacer } from '../pacer.ts';
+import { type Chunk, SweepReader } from '../sweep-reader.ts';
+import { ByteSummary, isByte } from './byte-summary.ts';
+import { ComplexSummary, isComplexType } from './complex-summary.ts';
+import { CopyCheck } from './copy-pass.ts';
+import { HalfSummary, isHalf } from './half-summary.ts';
+import type { SquaresAbout } from './join-parts.ts';
+import type { Kernels } from './kernels.ts';
+import { writeFixedColumns } from './law-block.ts';
+import { LawPass } from './law-pass.ts';
+import { dataAt, digestsAt, memoryPages, slackBytes, streamSlots } from './layout.ts';
+import { MovementPass } from './movement-pass.ts';
+import { writeFreshState } from './stream-state.ts';
+import type { StreamSummary, WasmStream } from './stream-summary.ts';
+import type { SummaryPart, SweepPart } from './sweep-part.ts';
+import type { Views } from './views.ts';
+import { isWide, WideSummary } from './wide-summary.ts';
+
+/** Kernels and the memory that they share with their host. One pass at a time uses it. */
+export interface Memory {
+  readonly kernels: Kernels;
+  readonly views: Views;
+}
+
+/** Writes what every pass finds there; once, when the memory is new. */
+export function prepareMemory({ views }: Memory): void {
+  writeFreshState(views);
+  writeFixedColumns(views);
+}
+
+export interface PassHost {
+  readonly memory: Memory;
+  readonly context: EngineContext;
+  readonly pacer: Pacer;
+  /** Elements of the part, from a chunk's start; absent: all. */
+  readonly span?: Chunk;
+}
+
+/** The summary of one stream and its digests. */
+interface Summarised {
+  readonly stream: WasmStream;
+  readonly summary: StreamSummary;
+  readonly digests: DigestTable;
+}
+
+export class SweepPass {
+  readonly #memory: Memory;
+  readonly #span: Chunk;
+  readonly #streams = new Map<Operand, WasmStream>();
+  readonly #reader: SweepReader;
+  readonly #summaries = new Map<Operand, Summarised>();
+  readonly #sweep: Sweep;
+  #end = dataAt;
+
+  constructor(sweep: Sweep, { memory, context, pacer, span }: PassHost) {
+    this.#memory = memory;
+    this.#sweep = sweep;
+    this.#span = span ?? { first: 0, count: sweep.elements };
+    this.#placeStreams(sweep);
+    this.#reader = new SweepReader(sweep, context, {
+      pacer,
+      span: this.#span,
+      allocate: (operand, bytes) => {
+        const { data } = this.#stream(operand);
+        return memory.views.u8.subarray(data, data + bytes);
+      },
+    });
+  }
+
+  /** Sweeps the part. */
+  async run(): Promise<SweepPart> {
+    const { laws: bound, copies: plans, movement: plan, summaries } = this.#sweep;
+    for (const operand of summaries) this.#summaries.set(operand, this.#summarised(operand));
+    const laws = new LawPass(this.#memory, bound, this.#streams);
+    const copies = plans.map(
+      (each) => new CopyCheck(each, this.#stream(each.left), this.#stream(each.right)),
+    );
+    const movement = plan ? new MovementPass(this.#memory, plan, this.#streams) : null;
+    const reader = this.#reader;
+    for (let chunk = await reader.next(); chunk; chunk = await reader.next()) {
+      this.#summarise(chunk);
+      laws.add(chunk);
+      for (const copy of copies) copy.add(chunk);
+      movement?.add(chunk);
+    }
+    return {
+      summaries: this.#summaryParts(),
+      laws: laws.records(),
+      copies: copies.map(({ record }) => record),
+      movement: movement?.finish() ?? null,
+      sha256: reader.sha256(),
+      crcs: reader.crcs(),
+      bytesRead: reader.bytesRead,
+    };
+  }
+
+  /** Σ(x · scale − centre)² of each page of one stream, and the bytes read for it. */
+  async pageSquares({ operand, ...about }: SquaresAbout): Promise<{
+    readonly squares: number[];
+    readonly bytesRead: number;
+  }> {
+    const stream = this.#stream(operand);
+    const squares: number[] = [];
+    // Integers of 8 and 16 bits are counted by value, and a complex tensor has no deviation.
+    if (!isWide(stream.dtype)) return { squares, bytesRead: 0 };
+    const before = this.#reader.bytesRead;
+    const summary = new WideSummary(stream, stream.dtype);
+    for await (const chunk of this.#reader.again(operand)) {
+      squares.push(...summary.squaresOf(chunk, about));
+    }
+    return { squares, bytesRead: this.#reader.bytesRead - before };
+  }
+
+  /** The sum of `pageSquares` where the part is the whole sweep. */
+  async measure(about: SquaresAbout): Promise<{ sum: number; bytesRead: number }> {
+    const { squares, bytesRead } = await this.pageSquares(about);
+    const sums = new PageSums();
+    for (const square of squares) sums.add(square);
+    return { sum: sums.total(), bytesRead };
+  }
+
+  /** Gives every stream room for a chunk. */
+  #placeStreams({ streams, elements }: Sweep): void {
+    let slot = 0;
+    const span = this.#span.count;
+    const room = Math.min(span, chunkElements);
+    for (const [operand, { tensor }] of Object.entries(streams)) {
+      const { dtype } = tensor;
+      const data = this.#reserve((room * dtypeBits[dtype]) / 8);
+      const codes = dtypeBits[dtype] < 8 ? this.#reserve(room) : data;
+      const stream = { ...this.#memory, slot, dtype, elements, span, data, codes };
+      this.#streams.set(operand as Operand, stream);
+      slot += 1;
+    }
+    if (slot > streamSlots || this.#end > memoryPages * 65_536)
+      throw new Error('a sweep has too many streams');
+  }
+
+  #reserve(bytes: number): number {
+    const at = this.#end;
+    this.#end = at + Math.ceil(bytes / slackBytes + 1) * slackBytes;
+    return at;
+  }
+
+  #stream(operand: Operand): WasmStream {
+    const stream = this.#streams.get(operand);
+    if (!stream) throw new Error(`the sweep has no stream ${operand}`);
+    return stream;
+  }
+
+  #summarised(operand: Operand): Summarised {
+    const stream = this.#stream(operand);
+    const bytes = Math.ceil((stream.span * dtypeBits[stream.dtype]) / 8);
+    return { stream, summary: summaryOf(stream), digests: new DigestTable(bytes) };
+  }
+
+  #summarise(chunk: Chunk): void {
+    for (const { kernels, data, codes } of this.#streams.values()) {
+      if (codes !== data) kernels.unpackNibbles(data, chunk.count, codes);
+    }
+    for (const { stream, summary, digests } of this.#summaries.values()) {
+      summary.add(chunk);
+      appendDigests(stream, chunk, digests);
+    }
+  }
+
+  #summaryParts(): Partial<Record<Operand, SummaryPart>> {
+    const parts: Partial<Record<Operand, SummaryPart>> = {};
+    for (const [operand, { summary, digests }] of this.#summaries) {
+      const part = summary.part();
+      part.record.digests = digests.words();
+      parts[operand] = part;
+    }
+    return parts;
+  }
+}
+
+function appendDigests(
+  { kernels, views, data, dtype }: WasmStream,
+  { count }: Chunk,
+  into: DigestTable,
+): void {
+  const bytes = Math.ceil((count * dtypeBits[dtype]) / 8);
+  kernels.digest(data, bytes, digestsAt);
+  const pairs = 2 * Math.ceil(bytes / digestBytes);
+  into.append(views.u32.subarray(digestsAt >>> 2, (digestsAt >>> 2) + pairs));
+}
+
+function summaryOf(stream: WasmStream): StreamSummary {
+  const { dtype } = stream;
+  if (isWide(dtype)) return new WideSummary(stream, dtype);
+  if (isHalf(dtype)) return new HalfSummary(stream, dtype);
+  if (isComplexType(dtype)) return new ComplexSummary(stream, dtype);
+  if (isByte(dtype)) return new ByteSummary(stream);
+  throw new Error(`tensors of ${dtype} are not read`);
+}
