@@ -15,6 +15,7 @@ export const problemRules = {
   'tensor-missing': 'A tensor that the checkpoint names is not in the file that should hold it.',
   'tensor-unlisted': 'A shard holds a tensor that the index does not list.',
   'shard-stale': 'A shard of another save lies beside this checkpoint.',
+  'shard-misplaced': 'A file lies under the name of another one of the same checkpoint.',
   'trailing-bytes': 'Bytes follow the end of the file’s own structure.',
   'dtype-unsupported': 'An element type is not known; its tensor was listed and not read.',
   'hyper-parameter-invalid': 'A stored hyper-parameter is outside its domain, such as a NaN rate.',

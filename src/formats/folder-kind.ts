@@ -14,7 +14,6 @@ const fingerprints: readonly Fingerprint[] = [
     pattern: /(^|\/)(\.metadata|__\d+\.metadata)$|\.distcp$/,
     what: 'a torch distributed checkpoint',
   },
-  { pattern: /_(model|optim)_states\.pt$/, what: 'a DeepSpeed checkpoint' },
   { pattern: /^zero\/.*\/fp32\.pt$/, what: 'a DeepSpeed universal checkpoint' },
   { pattern: /(^|\/)model_optim_rng\.pt$/, what: 'a Megatron checkpoint' },
   {

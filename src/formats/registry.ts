@@ -1,4 +1,5 @@
 /** Every layout that Laika reads, the most specific first: the first that is certain opens. */
+import { deepspeed } from './deepspeed/deepspeed.ts';
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
 import { hfTrainer } from './hf-trainer.ts';
@@ -9,6 +10,7 @@ import { torchZip } from './torch-zip/torch-zip.ts';
 
 export const formats: readonly Format[] = [
   hfTrainer,
+  deepspeed,
   safetensorsSharded,
   safetensors,
   torchZip,

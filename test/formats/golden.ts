@@ -33,6 +33,7 @@ export interface ExpectedCheckpoint {
 
 export interface ExpectedCase {
   readonly layout: string;
+  readonly pairs?: readonly { base: string; head: string; steps: number }[];
   readonly checkpoints: readonly ExpectedCheckpoint[];
   readonly dropped?: Readonly<Record<string, string>>;
 }

@@ -24,6 +24,9 @@ const maxStateDepth = 3;
 const maxListDepth = 4;
 const maxListItems = 10_000;
 
+/** Lists of fp32 masters: Megatron's, its older name, and DeepSpeed's. */
+const masterKeys = ['fp32_from_fp16_params', 'fp32_from_float16', 'fp32_groups'];
+
 export interface ReaderOptions {
   /** File that the optimizer lies in. */
   readonly name: string;
@@ -173,12 +176,13 @@ export class OptimizerReader {
   }
 
   /**
-   * Megatron keeps `[[tensor, …], …]` beside the optimizer: a list for each group, in its order.
+   * Megatron and DeepSpeed keep `[[tensor, …], …]` beside the optimizer: a list for each group, in
+   * its order.
    */
   #masters({ path, parent }: OptimizerDict, groups: readonly RawGroup[]): TensorDraft[][] | null {
-    const key = 'fp32_from_fp16_params';
-    const lists = entryOf(parent, key);
-    if (!isSequence(lists) || lists.items.length !== groups.length) return null;
+    const key = masterKeys.find((each) => isSequence(entryOf(parent, each)));
+    const lists = key === undefined ? undefined : entryOf(parent, key);
+    if (!key || !isSequence(lists) || lists.items.length !== groups.length) return null;
     const base = below(parentPath(path), key);
     const masters = lists.items.map((list, group) => {
       const items = isSequence(list) ? list.items : [];

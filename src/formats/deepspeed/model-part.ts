@@ -1,0 +1,260 @@
+/** The files of one model-parallel rank as weights and an optimizer. */
+import type { Optimizer } from '../../checkpoint/optimizer.ts';
+import type { Problem } from '../../checkpoint/problem.ts';
+import type { SourceFile } from '../../sources/source.ts';
+import { buildOptimizer } from '../optimizer-state/build-optimizer.ts';
+import { findFrozen } from '../optimizer-state/frozen.ts';
+import { hyperParameterProblems } from '../optimizer-state/hyper-parameters.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import type { TorchParts } from '../torch-parts.ts';
+import { readContents } from '../torch-zip/contents.ts';
+import { findOptimizerDicts, scalarsOf } from '../torch-zip/optimizer-dicts.ts';
+import { OptimizerReader } from '../torch-zip/optimizer-reader.ts';
+import { readScalars } from '../torch-zip/scalars.ts';
+import { cutVectors } from './cut-vectors.ts';
+import { layEachInShares, SliceBudget } from './flat-layout.ts';
+import { type FlatSource, nameParameters, type RankVectors } from './flat-optimizer.ts';
+import { fusedMasters, fusedParameters, fusedStatePath } from './fused-vectors.ts';
+import { joinSlices } from './join-slices.ts';
+import { type ModelStates, modulePrefix, readModelStates } from './model-states.ts';
+import { countNote, misplaced, rankFaults } from './rank-agreement.ts';
+import { nameOfRank, type RankFiles } from './rank-files.ts';
+import { type RankShare, readRankShare } from './rank-share.ts';
+
+export interface ModelPart {
+  readonly step: number | null;
+  readonly tensors: readonly TensorDraft[];
+  readonly optimizers: readonly Optimizer[];
+  readonly frozen: readonly string[];
+  readonly tied: readonly (readonly [string, string])[];
+  readonly hasScheduler: boolean;
+  /** No rank's file is missing. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Reads the files of one model-parallel rank. `label` goes before every name where there are
+ * several such ranks: each holds its own slices of the same parameters.
+ * @throws LaikaError `limit-exceeded`; as `Source.read`.
+ */
+export async function readModelPart(
+  parts: TorchParts,
+  files: RankFiles,
+  label: string,
+): Promise<ModelPart> {
+  const models = new Map<number, ModelStates>();
+  for (const [rank, file] of files.models) {
+    const states = await readModelStates(parts, file);
+    if (states) models.set(rank, states);
+  }
+  const shares = new Map<number, RankShare>();
+  for (const [rank, file] of files.optimizers) {
+    const share = await readRankShare(parts, file, rank);
+    if (share) shares.set(rank, share);
+  }
+  const reader = new PartReader(parts, { files, models, shares }, label);
+  return reader.read();
+}
+
+interface ReadFiles {
+  readonly files: RankFiles;
+  readonly models: ReadonlyMap<number, ModelStates>;
+  readonly shares: ReadonlyMap<number, RankShare>;
+}
+
+class PartReader {
+  readonly #parts: TorchParts;
+  readonly #read: ReadFiles;
+  readonly #label: string;
+  readonly #tensors: TensorDraft[] = [];
+  #isWhole = true;
+
+  constructor(parts: TorchParts, read: ReadFiles, label: string) {
+    this.#parts = parts;
+    this.#read = read;
+    this.#label = label;
+  }
+
+  async read(): Promise<ModelPart> {
+    const { models, shares } = this.#read;
+    const ranks = this.#checkRanks();
+    const states = [...models.values()];
+    const vectors = [...shares.values()];
+    this.#tell(rankFaults(vectors, states));
+    this.#tell(misplaced(this.#archives()));
+    const [model] = states;
+    if (!model) return this.#result(null, [], []);
+    this.#listModel(model);
+    if (shares.size === 0) return this.#readWithoutZero(model);
+    this.#tell(countNote(vectors, states));
+    if (!model.shapes) return this.#result(model, [], []);
+    const cut = cutVectors({ shapes: model.shapes, shares, ranks });
+    this.#tell(cut.problems);
+    return this.#named(model, { ranks: shares, parameters: cut.parameters, mapping: 'fqn' });
+  }
+
+  #tell(problems: readonly Problem[]): void {
+    this.#parts.problems.addAll(problems);
+  }
+
+  #archives(): { file: string; archiveName: string }[] {
+    const models = [...this.#read.models.values()].map(({ file, torch }) => {
+      return { file: file.name, archiveName: torch.archiveName };
+    });
+    return [...models, ...this.#read.shares.values()];
+  }
+
+  /** Ranks that must have files; those that have none are told. */
+  #checkRanks(): number {
+    const { files, models, shares } = this.#read;
+    const [model] = models.values();
+    const told = [...shares.values()].flatMap(({ ranks }) => ranks ?? []);
+    const wanted = wantedRanks(told, model ?? null);
+    const [optimizer] = files.optimizers.values();
+    const example = optimizer?.name ?? (wanted > 0 ? guessedName(files) : null);
+    if (example) this.#missing(files.optimizers, example, wanted);
+    const [name] = files.models.values();
+    if (!name) this.#lost(`mp_rank_${String(files.modelRank).padStart(2, '0')}_model_states.pt`);
+    else if (name.name.startsWith('zero_')) this.#missing(files.models, name.name, wanted);
+    return Math.max(wanted, 1);
+  }
+
+  #missing(files: ReadonlyMap<number, SourceFile>, example: string, wanted: number): void {
+    for (let rank = 0, told = 0; rank < wanted && told < lostMost; rank += 1) {
+      if (files.has(rank)) continue;
+      told += 1;
+      this.#lost(nameOfRank(example, rank));
+    }
+    const extra = [...files].filter(([rank]) => rank >= wanted && wanted > 0);
+    for (const [, { name }] of extra) {
+      const message = `only ${wanted} ranks share this checkpoint: the file is of another save`;
+      this.#tell([{ rule: 'shard-stale', kind: 'info', file: name, message }]);
+    }
+  }
+
+  #lost(file: string): void {
+    this.#isWhole = false;
+    const message = 'a rank’s file is missing';
+    this.#tell([{ rule: 'shard-missing', kind: 'damage', file, message }]);
+  }
+
+  #listModel(model: ModelStates): void {
+    this.#take([...model.model.tensors.values()]);
+    this.#take(model.others);
+    this.#joinFrozen(model);
+  }
+
+  /** ZeRO 3 keeps a part of each frozen parameter with each rank; elsewhere the model has it. */
+  #joinFrozen(model: ModelStates): void {
+    const { models } = this.#read;
+    const frozen = [...model.frozen].filter(([name]) => !model.model.tensors.has(name));
+    if (frozen.length === 0) return;
+    const budget = new SliceBudget();
+    for (const [name, shape] of frozen) {
+      const lengths = [Math.ceil(shape.elements / models.size)];
+      const { parameters } = layEachInShares(
+        [[name, shape]],
+        { lengths, ranks: models.size },
+        budget,
+      );
+      const slices = parameters[0]?.slices ?? [];
+      const joined = joinSlices(
+        { name: `${modulePrefix}${name}`, ...shape, slices },
+        ({ rank }) => {
+          return models.get(rank)?.fragments.get(name);
+        },
+      );
+      if (!joined) continue;
+      joined.role = 'parameter';
+      this.#take([joined]);
+    }
+  }
+
+  #take(tensors: readonly TensorDraft[]): void {
+    for (const tensor of tensors) {
+      tensor.name = `${this.#label}${tensor.name}`;
+      if (tensor.aliasOf !== null) tensor.aliasOf = `${this.#label}${tensor.aliasOf}`;
+      this.#tensors.push(tensor);
+    }
+  }
+
+  /** One file holds everything: FP16_Optimizer's vectors, or an optimizer as torch writes it. */
+  async #readWithoutZero(model: ModelStates): Promise<ModelPart> {
+    const { torch, file } = model;
+    const dicts = findOptimizerDicts(torch.containers);
+    const masters = fusedMasters(torch, dicts);
+    const dict = dicts.find(({ path }) => path === fusedStatePath);
+    const { source } = this.#parts;
+    if (!masters || !dict) {
+      this.#take(torch.tensors.filter(({ name }) => name.startsWith('optimizer.')));
+      const contents = await readContents({ source, file }, torch, [model.model]);
+      this.#tell(contents.problems);
+      return this.#result(model, contents.optimizers, contents.frozen);
+    }
+    const from = { source, file: file.name, sizeBytes: file.sizeBytes };
+    const scalars = await readScalars(from, scalarsOf(dict, torch));
+    const tensorValue = (path: string) => scalars.get(torch.byPath.get(path)?.name ?? '');
+    const optimizer = new OptimizerReader(torch, { name: file.name, tensorValue }).read(dict);
+    const steps = new Map<string, number>();
+    for (const [id, { tensors }] of optimizer.states) {
+      const step = scalars.get(tensors.get('step')?.name ?? '');
+      if (step !== undefined) steps.set(id, step);
+    }
+    const ranks = new Map<number, RankVectors>([[0, { optimizer, masters, steps }]]);
+    const parameters = fusedParameters(torch, model.model.tensors, masters);
+    return this.#named(model, { ranks, parameters, mapping: 'storage' });
+  }
+
+  #named(
+    model: ModelStates,
+    from: Pick<FlatSource, 'ranks' | 'parameters' | 'mapping'>,
+  ): ModelPart {
+    const prefix = `${this.#label}optimizer.`;
+    const named = nameParameters({ ...from, model: this.#labelled(model), prefix });
+    if (!named) return this.#result(model, [], []);
+    this.#tensors.push(...named.tensors);
+    this.#tell(hyperParameterProblems(named.optimizer));
+    const { optimizer, owners, scalars } = named;
+    const built = buildOptimizer(optimizer, owners, scalars);
+    return this.#result(model, [built], findFrozen([model.model], [named]));
+  }
+
+  #labelled({ model }: ModelStates): ModelStates['model'] {
+    return { ...model, prefix: `${this.#label}${model.prefix}` };
+  }
+
+  #result(
+    model: ModelStates | null,
+    optimizers: readonly Optimizer[],
+    frozen: readonly string[],
+  ): ModelPart {
+    const names = new Set(this.#tensors.map(({ name }) => name));
+    const tied = (model?.torch.tied ?? [])
+      .map(([a, b]) => [`${this.#label}${a}`, `${this.#label}${b}`] as const)
+      .filter((pair) => pair.every((name) => names.has(name)));
+    return {
+      step: model?.steps ?? null,
+      tensors: this.#tensors,
+      optimizers,
+      frozen,
+      tied,
+      hasScheduler: model?.hasScheduler ?? false,
+      isWhole: this.#isWhole,
+    };
+  }
+}
+
+/** Missing files that are named one by one. */
+const lostMost = 100;
+
+/** Ranks whose optimizer states must be there; 0: none, as without ZeRO. */
+function wantedRanks(told: readonly number[], model: ModelStates | null): number {
+  const counted = told.reduce((a, b) => Math.max(a, b), 0);
+  if (counted > 0) return counted;
+  // The model's file is written first: parameters that are cut, and no optimizer in it.
+  return model?.shapes ? (model.ranks ?? 1) : 0;
+}
+
+function guessedName({ modelRank }: RankFiles): string {
+  return `zero_pp_rank_0_mp_rank_${String(modelRank).padStart(2, '0')}_optim_states.pt`;
+}
