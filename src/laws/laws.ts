@@ -9,7 +9,7 @@ import { maximumDominates } from './maximum-dominates.ts';
 import { momentBound } from './moment-bound.ts';
 import { momentIncrement } from './moment-increment.ts';
 import { noBlankLines } from './no-blank-lines.ts';
-import { bitsAgree, finiteValues, stepCounter } from './record-laws.ts';
+import { bitsAgree, constantBuffers, finiteValues, stepCounter } from './record-laws.ts';
 import { noRepeatedPages } from './repeated-pages.ts';
 import { replayAverage } from './replay-average.ts';
 import { replayGradient } from './replay-gradient.ts';
@@ -25,6 +25,7 @@ export const laws: readonly Law[] = [
   stepCounter,
   runningVariance,
   bitsAgree,
+  constantBuffers,
   stateProgress,
   noBlankLines,
   noRepeatedPages,

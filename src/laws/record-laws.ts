@@ -53,3 +53,24 @@ export const bitsAgree: RecordLaw = {
   advice:
     'One of the two copies is damaged; the message names both. Keep the one that agrees with the base.',
 };
+
+export const constantBuffers: RecordLaw = {
+  id: 'constant-buffers',
+  scope: 'record',
+  title: 'Buffers that nothing writes stay as they are',
+  family: 'identity',
+  statement:
+    'inv_freq, position_ids, token_type_ids, relative positions, sine and cosine tables and causal masks equal ' +
+    'the base bit for bit. Positions equal 0, 1, 2, …; inv_freq equals base^(−2i/d) within 4 ulp of float32 ' +
+    'where most of it tells a whole base.',
+  derivation:
+    'A module computes them when it is built and no step of training writes them. A power differs between ' +
+    'devices by 2 ulp, and as much is granted to our own. A buffer of which more than a sixteenth differs was ' +
+    'computed in another way (scaled or stretched rotary frequencies) and is not judged.',
+  needs: 'a buffer under one of these names; the base for all but positions and inv_freq',
+  cost: 'twice the bytes of the buffer',
+  cannotSee:
+    'A mask without a base: a causal one and one of a sliding window differ by as little as damage does. ' +
+    'BatchNorm’s buffers and pruning masks, which training writes.',
+  advice: 'Let the model compute the buffer again and go on.',
+};

@@ -14,7 +14,25 @@ import {
 } from './plan-laws.ts';
 
 /** Why two tensors must agree. */
-export type CopyReason = 'rounded' | 'same-step' | 'tied' | 'seen-tied' | 'frozen';
+export type CopyReason =
+  | 'rounded'
+  | 'same-step'
+  | 'tied'
+  | 'seen-tied'
+  | 'frozen'
+  | 'constant'
+  | 'recomputed';
+
+/** The law that speaks where two tensors disagree. */
+export const copyRules = {
+  rounded: 'bits-agree',
+  'same-step': 'bits-agree',
+  tied: 'bits-agree',
+  'seen-tied': 'bits-agree',
+  frozen: 'bits-agree',
+  constant: 'constant-buffers',
+  recomputed: 'constant-buffers',
+} as const satisfies Readonly<Record<CopyReason, string>>;
 
 export interface PlannedCopy {
   readonly reason: CopyReason;
@@ -141,7 +159,7 @@ export function planUnit(unit: Unit, context: PlanContext): Plan[] {
 /** A tensor in no unit: summarised at both ends, and compared where it must equal its base. */
 export function planSingle(
   { head, base }: Ends,
-  reason: 'same-step' | 'frozen' | null,
+  reason: 'same-step' | 'frozen' | 'constant' | null,
   context: PlanContext,
 ): Plan[] {
   if (!readable(head) || head.aliasOf !== null) return [];

@@ -1,5 +1,5 @@
 /** Drives an engine over a pair of checkpoints and gathers what it found. Decides nothing. */
-import { type Alignment, alignCheckpoints, type Ends, type Unit } from '../checkpoint/align.ts';
+import { type Alignment, alignCheckpoints, type Unit } from '../checkpoint/align.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
@@ -17,11 +17,11 @@ import { type Pair, stepsOf } from './law-context.ts';
 import { judgeModel, type ModelOutcome } from './model-sums.ts';
 import type { ScanOptions } from './options.ts';
 import type { PageOutcome } from './pages.ts';
-import { type CopyReason, planComparison, planSingle, planUnit } from './plan.ts';
+import { type CopyReason, planUnit } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
-import { tieCandidates } from './seen-ties.ts';
 import { judgeSteps, type StepReport } from './steps.ts';
 import { SweepRunner } from './sweep-runner.ts';
+import { sweepSingles, sweepTies } from './sweep-singles.ts';
 
 export interface Opened {
   readonly checkpoint: Checkpoint;
@@ -107,52 +107,6 @@ function countFinite(run: SweepRunner, checkpoint: Checkpoint): void {
   }
 }
 
-/**
- * Compares ties that were seen in the base, and returns the names of the tensors that are judged so:
- * a tie moves with its owner and is no frozen parameter.
- */
-async function sweepSeenTies(
-  run: SweepRunner,
-  alignment: Alignment,
-  ends: PairEnds,
-): Promise<Set<string>> {
-  const judged = new Set<string>();
-  if (!ends.base) return judged;
-  const baseTensors = new Map(ends.base.checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
-  const trained = alignment.units.map(
-    ({ copy, weight }): Ends =>
-      copy ? { head: copy, base: baseTensors.get(copy.name) ?? null } : weight,
-  );
-  for (const tie of await tieCandidates(alignment.singles, trained, ends.base.source)) {
-    const stream = (tensor: Tensor, origin: 'base' | 'head') => ({ tensor, origin });
-    const before = planComparison(
-      'tied',
-      stream(tie.trained.base, 'base'),
-      stream(tie.copy.base, 'base'),
-    );
-    const [seen] = await run.run(before);
-    if (!seen || seen.record.different > 0) continue;
-    const now = planComparison(
-      'seen-tied',
-      stream(tie.trained.head, 'head'),
-      stream(tie.copy.head, 'head'),
-    );
-    for (const outcome of await run.run(now)) run.keepCopy(outcome);
-    judged.add(tie.copy.head.name);
-  }
-  return judged;
-}
-
-function singleReason(
-  ends: Ends,
-  frozen: ReadonlySet<string>,
-  sameStep: boolean,
-): 'same-step' | 'frozen' | null {
-  if (!ends.head || !ends.base) return null;
-  if (sameStep) return ends.head.role === 'other' ? null : 'same-step';
-  return frozen.has(ends.head.name) ? 'frozen' : null;
-}
-
 /** Why no pair law can run; null where they can. */
 function pairRefusal(alignment: Alignment, steps: StepReport, ends: PairEnds): string | null {
   if (!ends.base) return ends.noBase;
@@ -160,55 +114,6 @@ function pairRefusal(alignment: Alignment, steps: StepReport, ends: PairEnds): s
   if (steps.sameStep) return 'no step between the checkpoints';
   const matched = alignment.units.some((unit) => unit.base !== null);
   return matched ? null : 'the base holds no state for any of these parameters';
-}
-
-/** An average outside the units is one that no law can judge; two copies of one step are compared. */
-function countLooseAverage(
-  tensor: Tensor | null,
-  names: ReadonlySet<string>,
-  context: PlanContext,
-) {
-  if (tensor?.role !== 'average' || context.sameStep) return;
-  const owned = tensor.parameter !== null && names.has(tensor.parameter);
-  const reason = owned
-    ? 'one of several averages of one parameter'
-    : 'no optimizer holds the weights that it averages';
-  context.coverage.unknown('replay-average', tensor.elements, context.pairRefusal ?? reason);
-}
-
-async function sweepSingles(
-  run: SweepRunner,
-  alignment: Alignment,
-  context: PlanContext,
-  ends: PairEnds,
-): Promise<void> {
-  const comparable = context.pairRefusal === null;
-  const tied = comparable ? await sweepSeenTies(run, alignment, ends) : new Set<string>();
-  const frozen = new Set(context.pair.head.frozen.filter((name) => !tied.has(name)));
-  const owners = new Set(alignment.units.map(({ key }) => key));
-  for (const single of alignment.singles) {
-    countLooseAverage(single.head, owners, context);
-    const reason = singleReason(single, frozen, context.sameStep);
-    for (const plan of planSingle(single, reason, context)) {
-      for (const outcome of await run.run(plan)) run.keepCopy(outcome);
-    }
-  }
-}
-
-/** Ties that the file declares and stores twice. */
-async function sweepTies(run: SweepRunner, head: Checkpoint): Promise<void> {
-  const tensors = new Map(head.tensors.map((tensor) => [tensor.name, tensor]));
-  for (const [name, repeated] of head.tied) {
-    const found = tensors.get(name);
-    const expected = tensors.get(repeated);
-    if (!found || !expected || found.aliasOf !== null || found.dtype !== expected.dtype) continue;
-    const plan = planComparison(
-      'tied',
-      { tensor: expected, origin: 'head' },
-      { tensor: found, origin: 'head' },
-    );
-    for (const outcome of await run.run(plan)) run.keepCopy(outcome);
-  }
 }
 
 /** Reads head and base once and returns every record. */

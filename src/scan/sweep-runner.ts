@@ -17,7 +17,7 @@ import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
 import { comparePages, type PageOutcome } from './pages.ts';
-import type { Plan } from './plan.ts';
+import { copyRules, type Plan } from './plan.ts';
 import type { CopyOutcome, LawOutcome, Opened, PairEnds } from './scan.ts';
 
 const noDigests = new Uint32Array();
@@ -91,7 +91,7 @@ export class SweepRunner {
   }
 
   keepCopy(outcome: CopyOutcome): void {
-    this.coverage.judged('bits-agree', outcome.record.compared);
+    this.coverage.judged(copyRules[outcome.reason], outcome.record.compared);
     this.copies.push(outcome);
   }
 

@@ -1,6 +1,6 @@
-/** Findings of `bits-agree`: two copies that must be equal are not. */
-import { bitsAgree } from '../laws/record-laws.ts';
+/** Findings of `bits-agree` and `constant-buffers`: two copies that must be equal are not. */
 import { bitWidth, hexadecimal, isFloatType } from '../records/float-bits.ts';
+import { copyRules } from '../scan/plan.ts';
 import type { CopyOutcome, ScanOutcome } from '../scan/scan.ts';
 import { aboutTensor, severityOf } from './about.ts';
 import { coordinatesOf } from './element.ts';
@@ -12,13 +12,15 @@ const meanings: Readonly<Record<CopyOutcome['reason'], string>> = {
   tied: 'two tensors that are one in the model differ',
   'seen-tied': 'two tensors that were one in the base differ',
   frozen: 'no optimizer holds this parameter, yet it changed',
+  constant: 'no step of training writes this buffer, yet it changed',
+  recomputed: 'a buffer that is computed, not trained, holds something else',
 };
 
 /** Share of a tensor's elements up to which a change looks like damage and not like another writer. */
 const damagedShare = 1 / 16;
 
 /** Reasons that the file does not declare: what looked frozen or tied may be written by something else. */
-const inferred: ReadonlySet<CopyOutcome['reason']> = new Set(['frozen', 'seen-tied']);
+const inferred: ReadonlySet<CopyOutcome['reason']> = new Set(['frozen', 'seen-tied', 'constant']);
 
 /**
  * A tensor that no optimizer holds may still be written by something else: a target network, an
@@ -43,7 +45,7 @@ export function copyFinding(outcome: CopyOutcome, all: ScanOutcome, next: string
   const other = expected.name === found.name ? 'the base' : expected.name;
   return [
     {
-      rule: certain ? bitsAgree.id : 'frozen-changed',
+      rule: certain ? copyRules[reason] : 'frozen-changed',
       kind: certain ? 'law' : 'lineage',
       certainty: certain ? 'confirmed' : 'suspected',
       severity: certain ? severityOf(found) : 'info',

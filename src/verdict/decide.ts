@@ -14,6 +14,7 @@ const proving: ReadonlySet<string> = new Set([
   'replay-weights',
   'replay-gradient',
   'replay-sgd',
+  'replay-average',
   'bits-agree',
 ]);
 
@@ -22,6 +23,8 @@ const screening: ReadonlySet<string> = new Set([
   'finite-values',
   'step-counter',
   'running-variance',
+  'constant-buffers',
+  'average-between',
   'state-progress',
   'no-blank-lines',
   'no-repeated-pages',

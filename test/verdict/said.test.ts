@@ -148,6 +148,63 @@ describe("'bits-agree'", () => {
   });
 });
 
+describe("'constant-buffers'", () => {
+  const steps = Array.from({ length: 512 }, (_, i) => i);
+  const powers = Array.from({ length: 16 }, (_, i) => 10_000 ** (-i / 16));
+  const rotary = 'buffer/rope.inv_freq';
+  const ids = 'buffer/embeddings.position_ids';
+  const of = (result: Result) =>
+    result.coverage?.rules.find(({ rule }) => rule === 'constant-buffers');
+
+  it('holds positions and frequencies to what they are computed from, without a base', async () => {
+    const good = await say(file({ ...two(10, { [rotary]: powers }), whole: { [ids]: steps } }));
+    expect(loud(good)).toEqual([]);
+    expect(of(good)).toMatchObject({ elements: 528, of: 528 });
+    const bad = await say(
+      file({
+        ...two(10, { [rotary]: changed(powers, 3, (powers[3] as number) * (1 + 2 ** -18)) }),
+        whole: { [ids]: changed(steps, 7, 7 + 2 ** 33) },
+      }),
+    );
+    expect(bad.verdict).toBe('corrupt');
+    expect(bad.findings).toMatchObject([
+      { rule: 'constant-buffers', tensor: ids, element: { index: 7 }, bits: { flip: 33 } },
+      { rule: 'constant-buffers', tensor: rotary, element: { index: 3 }, count: 1 },
+    ]);
+  });
+
+  it('holds them to the base, and only notes what was computed anew as a whole', async () => {
+    const table = Array.from({ length: 64 }, (_, i) => Math.sin(i));
+    const name = 'buffer/rope.sin_cached';
+    const base = file(two(10, { [name]: table }));
+    const rates = { lrMax: 1e-3 };
+    expect(loud(await say(file(two(20, { [name]: table })), base, rates))).toEqual([]);
+    const torn = file(two(20, { [name]: changed(table, 9, 0.5) }));
+    expect(loud(await say(torn, base, rates))).toEqual(['constant-buffers']);
+    const anew = file(two(20, { [name]: table.map((x) => x / 2) }));
+    const noted = await say(anew, base, rates);
+    expect(loud(noted)).toEqual([]);
+    expect(noted.findings).toMatchObject([{ rule: 'frozen-changed', severity: 'info' }]);
+  });
+
+  it('cannot tell of positions that are padded, nor of frequencies that are scaled', async () => {
+    const result = await say(
+      file({
+        ...two(10, { [rotary]: powers.map((x) => x / 4) }),
+        whole: { [ids]: steps.map((i) => i + 2) },
+      }),
+    );
+    expect(loud(result)).toEqual([]);
+    const reason = 'the buffer is computed in another way';
+    expect(of(result)).toMatchObject({ elements: 0, unknown: [{ reason, elements: 528 }] });
+  });
+
+  it('makes no checkpoint intact by itself', async () => {
+    const result = await say(file({ step: 10, tensors: { [rotary]: powers } }));
+    expect(result.verdict).toBe('unremarkable');
+  });
+});
+
 describe('what cannot be told', () => {
   it('is said with its reason, never shown as fine', async () => {
     const result = await say(file(two(20)), file(two(10)));

@@ -5,6 +5,8 @@ export interface SnapshotParts {
   readonly step: number;
   /** `SLOT/NAME` → values, float32. */
   readonly tensors: Readonly<Record<string, readonly number[]>>;
+  /** `SLOT/NAME` → whole numbers, int64. */
+  readonly whole?: Readonly<Record<string, readonly number[]>>;
   readonly lr?: number;
   readonly betas?: readonly [number, number];
   readonly optimizer?: string;
@@ -45,6 +47,13 @@ export function writeSnapshot(path: string, parts: SnapshotParts): string {
     offset = end;
     return Buffer.from(values.buffer);
   });
+  for (const [name, numbers] of Object.entries(parts.whole ?? {})) {
+    const values = BigInt64Array.from(numbers, BigInt);
+    const end = offset + values.byteLength;
+    header[name] = { dtype: 'I64', shape: [1, values.length], data_offsets: [offset, end] };
+    offset = end;
+    data.push(Buffer.from(values.buffer));
+  }
   const text = Buffer.from(JSON.stringify(header));
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt(text.length));
