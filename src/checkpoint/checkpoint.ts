@@ -28,7 +28,21 @@ export interface HashChecksum extends Covered {
 }
 
 /** `stored`: a slice of a file that is a file of its own; `deflate` has no header, as in zip. */
-export type Codec = 'stored' | 'deflate' | 'zlib' | 'gzip' | 'zstd';
+export type Codec = 'stored' | 'deflate' | 'zlib' | 'gzip' | 'zstd' | BlockCodec;
+
+/** Quantised blocks of GGML, which decode to float32. */
+export type BlockCodec =
+  | 'q4_0'
+  | 'q4_1'
+  | 'q5_0'
+  | 'q5_1'
+  | 'q8_0'
+  | 'q2_k'
+  | 'q3_k'
+  | 'q4_k'
+  | 'q5_k'
+  | 'q6_k'
+  | 'iq4_nl';
 
 /** Bytes inside a file that placements name like a file, after decoding. */
 export interface EncodedFile {

@@ -35,7 +35,6 @@ const signatures: readonly Signature[] = [
   { bytes: '\0asm', what: 'a WebAssembly module', next: wrongFile },
   { bytes: 'SQLite format 3\0', what: 'an SQLite database', next: wrongFile },
   { bytes: 'PAR1', what: 'a Parquet table', next: wrongFile },
-  { bytes: 'GGUF', what: 'a GGUF model', next: convert },
   { bytes: '\x89HDF\r\n\x1a\n', what: 'an HDF5 file, perhaps of Keras', next: convert },
   {
     bytes: '\x0c\xdb\x3a\x2a',

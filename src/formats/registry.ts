@@ -2,6 +2,7 @@
 import { deepspeed } from './deepspeed/deepspeed.ts';
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
+import { gguf } from './gguf/gguf.ts';
 import { hfTrainer } from './hf-trainer.ts';
 import { npz } from './numpy/npz.ts';
 import { safetensors } from './safetensors.ts';
@@ -16,4 +17,5 @@ export const formats: readonly Format[] = [
   torchZip,
   flaxMsgpack,
   npz,
+  gguf,
 ];

@@ -1,4 +1,5 @@
 /** Stored bytes of a compressed part, read in pages and decoded chunk by chunk. */
+import assert from 'node:assert/strict';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { EncodedFile } from '../checkpoint/checkpoint.ts';
@@ -24,6 +25,9 @@ export async function* decodeStream(
       return yield* through(pages, createInflate());
     case 'gzip':
       return yield* through(pages, createGunzip());
+    default:
+      // Blocks are read where they lie.
+      assert.fail(`${encoded.codec} is no stream`);
   }
 }
 

@@ -1,7 +1,9 @@
 /** Parts of files that are files of their own: slices, members of archives, compressed chunks. */
 import type { Codec, EncodedFile } from '../checkpoint/checkpoint.ts';
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
+import { isBlockCodec } from './block-codecs.ts';
 import { decodeStream } from './decode-stream.ts';
+import { readBlocks } from './read-blocks.ts';
 import type { Source, SourceFile } from './source.ts';
 
 /** Decoded files up to this size are decoded whole; larger ones are streamed, forwards. */
@@ -65,6 +67,7 @@ class DecodedSource implements Source {
     if (encoded.codec === 'stored') {
       return this.#inner.read(encoded.file, encoded.offset + offset, into);
     }
+    if (isBlockCodec(encoded.codec)) return readBlocks(this.#inner, encoded, { offset, into });
     if (encoded.sizeBytes > wholeBytes) return this.#stream(encoded).read(offset, into);
     into.set((await this.#decoded(encoded)).subarray(offset, offset + into.length));
   }
@@ -210,8 +213,7 @@ class ForwardReader {
   }
 }
 
-const titles: Readonly<Record<Codec, string>> = {
-  stored: 'stored',
+const titles: Readonly<Partial<Record<Codec, string>>> = {
   deflate: 'deflated',
   zlib: 'zlib',
   gzip: 'gzip',
@@ -221,7 +223,7 @@ const titles: Readonly<Record<Codec, string>> = {
 function damaged({ path }: Source, encoded: EncodedFile, why: string): LaikaError {
   return new LaikaError({
     code: 'bytes-damaged',
-    what: `The ${titles[encoded.codec]} bytes of ${encoded.name} cannot be decoded`,
+    what: `The ${titles[encoded.codec] ?? encoded.codec} bytes of ${encoded.name} cannot be decoded`,
     where: `${encoded.file} in ${path}`,
     why,
     bytes: { path, file: encoded.file, offset: encoded.offset },

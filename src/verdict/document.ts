@@ -80,7 +80,7 @@ export function tensorPart(tensor: Tensor, outcome: ScanOutcome): TensorPart {
     mapping: tensor.mapping,
     ...(tensor.aliasOf === null ? {} : { alias_of: tensor.aliasOf }),
     file: tensor.file,
-    dtype: tensor.dtype,
+    dtype: tensor.storedDtype ?? tensor.dtype,
     shape: tensor.shape,
     elements: tensor.elements,
     ...(record ? statistics(record) : {}),
