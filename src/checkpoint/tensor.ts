@@ -75,6 +75,8 @@ export interface Box {
 export interface Tensor {
   /** Path in the file, joined by dots; unique in its checkpoint. */
   readonly name: string;
+  /** Its path in the file, where several files hold tensors of one path: `name` tells them apart. */
+  readonly nameInFile?: string;
   readonly role: Role;
   /** Name of the tensor it belongs to, in the same checkpoint; null where that cannot be known. */
   readonly parameter: string | null;

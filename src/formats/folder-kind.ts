@@ -10,10 +10,6 @@ interface Fingerprint {
 const fingerprints: readonly Fingerprint[] = [
   { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
   { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
-  {
-    pattern: /(^|\/)(\.metadata|__\d+\.metadata)$|\.distcp$/,
-    what: 'a torch distributed checkpoint',
-  },
   { pattern: /^zero\/.*\/fp32\.pt$/, what: 'a DeepSpeed universal checkpoint' },
   { pattern: /(^|\/)model_optim_rng\.pt$/, what: 'a Megatron checkpoint' },
   {

@@ -1,4 +1,6 @@
 /** Every layout that Laika reads, the most specific first: the first that is certain opens. */
+
+import { dcp } from './dcp/dcp.ts';
 import { deepspeed } from './deepspeed/deepspeed.ts';
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
@@ -12,6 +14,7 @@ import { torchZip } from './torch-zip/torch-zip.ts';
 export const formats: readonly Format[] = [
   hfTrainer,
   deepspeed,
+  dcp,
   safetensorsSharded,
   safetensors,
   torchZip,

@@ -74,7 +74,7 @@ export function tensorPart(tensor: Tensor, outcome: ScanOutcome): TensorPart {
   const record = outcome.summaries.head.get(named);
   const sha256 = outcome.sha256.get(named);
   return {
-    name: tensor.name,
+    name: tensor.nameInFile ?? tensor.name,
     role: tensor.role,
     parameter: tensor.parameter,
     mapping: tensor.mapping,

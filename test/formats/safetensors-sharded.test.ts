@@ -137,8 +137,6 @@ describe('a folder', () => {
   it.each([
     ['pytorch_model.bin.index.json', 'PyTorch shards'],
     ['shard-00001-model-00001-of-00001.safetensors', 'DCP'],
-    ['__0_0.distcp', 'distributed checkpoint'],
-    ['mp_rank_00_model_states.pt', 'DeepSpeed'],
     ['manifest.ocdbt', 'Orbax'],
   ])('of a layout that is not read is named: %s', async (file, what) => {
     const path = join(folder, `layout-${file}`);

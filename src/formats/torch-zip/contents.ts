@@ -15,7 +15,7 @@ import { findOptimizerDicts, scalarsOf } from './optimizer-dicts.ts';
 import { OptimizerReader } from './optimizer-reader.ts';
 import { readScalars } from './scalars.ts';
 import { schedulersIn } from './scheduler-state.ts';
-import type { TorchFile } from './torch-file.ts';
+import type { SavedState } from './torch-file.ts';
 import { agreedStep, batchCounters, storedStep } from './trainer-state.ts';
 
 export interface TorchContents {
@@ -39,7 +39,7 @@ function readValues(
 }
 
 /** Counters that lie in a group serve all of its parameters. */
-function markGroupCounters(file: TorchFile, optimizer: RawOptimizer): void {
+function markGroupCounters(file: SavedState, optimizer: RawOptimizer): void {
   for (const group of optimizer.groups.keys()) {
     const step = file.byPath.get(`${optimizer.prefix}param_groups.${group}.step`);
     if (step) step.role = 'step';
@@ -62,7 +62,7 @@ async function countedBatches(
 
 async function findStep(
   from: FileOfSource,
-  file: TorchFile,
+  file: SavedState,
   found: { models: readonly ModelTensors[]; optimizers: readonly Optimizer[] },
 ): Promise<{ step: number | null; problems: Problem[] }> {
   const told = storedStep(file.root) ?? agreedStep(found.optimizers);
@@ -84,7 +84,7 @@ async function findStep(
  */
 export async function readContents(
   from: FileOfSource,
-  file: TorchFile,
+  file: SavedState,
   models?: readonly ModelTensors[],
 ): Promise<TorchContents> {
   const dicts = findOptimizerDicts(file.containers);

@@ -17,7 +17,7 @@ import {
   type PickleDict,
   type PickleValue,
 } from '../pickle/values.ts';
-import type { Container, TorchFile } from './torch-file.ts';
+import type { Container, SavedState } from './torch-file.ts';
 import { below, keyText } from './tree-walk.ts';
 
 /** Keys under which training scripts keep the weights. */
@@ -45,7 +45,7 @@ interface Candidate {
   readonly path: string;
 }
 
-function tensorsIn(dict: PickleDict, path: string, file: TorchFile): Map<string, TensorDraft> {
+function tensorsIn(dict: PickleDict, path: string, file: SavedState): Map<string, TensorDraft> {
   const tensors = new Map<string, TensorDraft>();
   for (const [key, value] of dict.entries) {
     const tensor = isObject(value) ? file.byPath.get(below(path, key)) : undefined;
@@ -78,7 +78,7 @@ function lastPart(path: string): string {
 }
 
 /** Containers outside the optimizers: what lies inside one follows it in the list. */
-function outside(file: TorchFile, optimizers: ReadonlySet<PickleValue>): Container[] {
+function outside(file: SavedState, optimizers: ReadonlySet<PickleValue>): Container[] {
   let inside: string | null = null;
   return file.containers.filter(({ path, value }) => {
     if (inside !== null && path.startsWith(inside)) return false;
@@ -88,7 +88,7 @@ function outside(file: TorchFile, optimizers: ReadonlySet<PickleValue>): Contain
 }
 
 /** Dictionaries of tensors outside the optimizers. */
-function candidatesOf(file: TorchFile, optimizers: ReadonlySet<PickleValue>): Candidate[] {
+function candidatesOf(file: SavedState, optimizers: ReadonlySet<PickleValue>): Candidate[] {
   return outside(file, optimizers).flatMap(({ path, value }): Candidate[] => {
     if (!isDict(value)) return [];
     const tensors = tensorsIn(value, path, file);
@@ -109,7 +109,7 @@ function candidatesOf(file: TorchFile, optimizers: ReadonlySet<PickleValue>): Ca
  * optimizers' dictionaries.
  */
 export function findModels(
-  file: TorchFile,
+  file: SavedState,
   optimizers: ReadonlySet<PickleValue>,
 ): readonly ModelTensors[] {
   const candidates = candidatesOf(file, optimizers);
@@ -135,7 +135,7 @@ export function findModels(
 }
 
 /** `shadow_params`: the averages as a list, without names. */
-function averageLists({ containers, byPath }: TorchFile): TensorDraft[][] {
+function averageLists({ containers, byPath }: SavedState): TensorDraft[][] {
   return containers.flatMap(({ path, value }) => {
     if (!isSequence(value) || lastPart(path) !== 'shadow_params') return [];
     return [value.items.flatMap((_item, i) => byPath.get(below(path, i)) ?? [])];

@@ -9,7 +9,7 @@ import {
   type PickleDict,
   type PickleValue,
 } from '../pickle/values.ts';
-import type { Container, TorchFile } from './torch-file.ts';
+import type { Container, SavedState } from './torch-file.ts';
 import { below, childrenOf } from './tree-walk.ts';
 
 /** A dictionary with `state` and `param_groups`, and what lies around it. */
@@ -70,7 +70,7 @@ function tooMany(where: string): LaikaError {
 /**
  * Tensors with one element whose value an optimizer's reader needs: counters, and rates in groups.
  */
-export function scalarsOf({ path, dict }: OptimizerDict, file: TorchFile): TensorDraft[] {
+export function scalarsOf({ path, dict }: OptimizerDict, file: SavedState): TensorDraft[] {
   const wanted = new Set<TensorDraft>();
   const take = (at: string, value: PickleValue | undefined) => {
     const tensor = isObject(value) ? file.byPath.get(at) : undefined;

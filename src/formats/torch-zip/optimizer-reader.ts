@@ -14,7 +14,7 @@ import {
   type PickleValue,
 } from '../pickle/values.ts';
 import { type OptimizerDict, parentPath } from './optimizer-dicts.ts';
-import type { TorchFile } from './torch-file.ts';
+import type { SavedState } from './torch-file.ts';
 import { below, childrenOf, keyText } from './tree-walk.ts';
 
 /** Lists inside a state (LBFGS's directions, SOAP's matrices) are this deep at most. */
@@ -48,12 +48,12 @@ interface Place {
 
 /** One reader for all optimizers of a file: what they share is counted for each of them. */
 export class OptimizerReader {
-  readonly #file: TorchFile;
+  readonly #file: SavedState;
   readonly #options: ReaderOptions;
   readonly #visited = new Set<PickleValue>();
   #spent = 0;
 
-  constructor(file: TorchFile, options: ReaderOptions) {
+  constructor(file: SavedState, options: ReaderOptions) {
     this.#file = file;
     this.#options = options;
   }

@@ -13,10 +13,10 @@ interface ScalarRange {
   readonly tensor: TensorDraft;
 }
 
-function rangeOf(tensor: TensorDraft): ScalarRange[] {
+function rangeOf(tensor: TensorDraft, file: string): ScalarRange[] {
   const { placement } = tensor;
   const [piece, more] = placement.kind === 'dense' ? placement.pieces : [];
-  if (!piece || more) return [];
+  if (!piece || more || piece.file !== file) return [];
   return [{ offset: piece.offset, length: largestElement, tensor }];
 }
 
@@ -27,9 +27,11 @@ export async function readScalars(
 ): Promise<Map<string, number>> {
   const { source, file, sizeBytes } = from;
   const values = new Map<string, number>();
-  const fetched: TensorDraft[] = tensors.filter((tensor) => rangeOf(tensor).length === 0);
+  const fetched: TensorDraft[] = tensors.filter((tensor) => {
+    return rangeOf(tensor, file).length === 0;
+  });
   const ranges = tensors
-    .flatMap(rangeOf)
+    .flatMap((tensor) => rangeOf(tensor, file))
     .map((range) => ({ ...range, length: Math.min(range.length, sizeBytes - range.offset) }))
     .sort((a, b) => a.offset - b.offset);
   await readRanges({ source, file }, ranges, ({ tensor }, bytes) => {

@@ -32,14 +32,18 @@ export interface Container {
   readonly value: PickleValue;
 }
 
-export interface TorchFile {
+/** The nested state that was saved, whichever way its bytes lie in files. */
+export interface SavedState {
   /** What the pickle describes; undefined where it could not be read. */
   readonly root: PickleValue | undefined;
   /** Every container below the root, outermost first. */
   readonly containers: readonly Container[];
-  readonly tensors: readonly TensorDraft[];
-  /** Tensors by their path in the pickle. */
+  /** Tensors by their path in the state. */
   readonly byPath: ReadonlyMap<string, TensorDraft>;
+}
+
+export interface TorchFile extends SavedState {
+  readonly tensors: readonly TensorDraft[];
   /** Where each view lies in its storage. */
   readonly places: ReadonlyMap<TensorDraft, StoragePlace>;
   readonly tied: readonly (readonly [string, string])[];
