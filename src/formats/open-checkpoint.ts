@@ -25,13 +25,17 @@ export interface OpenedCheckpoint {
 export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
   const source = await openLocalSource(path);
   try {
-    const sighting = await sight(source);
-    const checkpoint = await openSighting(sighting);
-    return { checkpoint, source: decodedSource(source, checkpoint.encoded ?? []) };
+    return await openSource(source);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** The same for any source; the caller closes it when this throws. */
+export async function openSource(source: Source): Promise<OpenedCheckpoint> {
+  const checkpoint = await openSighting(await sight(source));
+  return { checkpoint, source: decodedSource(source, checkpoint.encoded ?? []) };
 }
 
 async function openSighting(sighting: Sighting): Promise<Checkpoint> {
