@@ -58,7 +58,9 @@ function constantsOf(context: Complete, k: number): Constants | null {
   if (!(spare >= 0)) return null;
   const q = first.bHigh / Math.sqrt(second.bLow);
   const series = geometric(q, k);
-  const [lrLow, lrHigh] = context.rates;
+  const lrHigh = context.rates[1];
+  // A trust ratio below 1 scales the decay too.
+  const lrLow = context.kind === 'lamb' ? 0 : context.rates[0];
   // Under a shared counter some of the k steps may not have been this tensor's: then nothing decayed.
   const most = context.ownSteps ? (1 - lrLow * context.weightDecay) ** k : 1;
   const least = (1 - lrHigh * context.weightDecay) ** k;
@@ -166,7 +168,8 @@ export const boundedUpdate: ElementLaw = {
     'Each step moves a weight by lr·|m̂|/(√v̂ + ε). Σ g²/v over the window is bounded by what v tells of ' +
     'itself, k·ln(1/β₂) + ln(v_B/v_A), because the logarithms telescope; Cauchy–Schwarz turns that into a ' +
     'bound of Σ|m̂|/√v̂, to which m_A adds a geometric series. The cap Σ√C_t holds without v_A. Decoupled ' +
-    'decay scales w_A by a factor between its extremes; rounding to nearest at most doubles a change.',
+    'decay scales w_A by a factor between its extremes; rounding to nearest at most doubles a change. LAMB ' +
+    'where its trust ratio is clipped at 1, or never taken: it only makes a step, decay included, smaller.',
   needs:
     'weights and moments at base and head, β₁, β₂, ε, decay, own steps, the learning rates in between',
   cost: '24 bytes an element, shared with moment-increment',

@@ -61,6 +61,23 @@ export function clipBoundSides(sums: ClipSums): Sides {
   return first.left / first.right >= second.left / second.right ? first : second;
 }
 
+export interface MomentumClip {
+  /** Σ buf² over the whole model. */
+  readonly squares: number;
+  readonly clip: number;
+  /** What a step keeps of the buffer: μ of SGD, β₂ of Lion. */
+  readonly kept: number;
+  /** SGD adds the whole gradient to its buffer, Lion 1 − β₂ of it. */
+  readonly adds: 'all' | 'rest';
+}
+
+/** Sides of clip-bound where one buffer is all the state: ‖buf‖ ≤ c/(1 − μ), or c for an average. */
+export function momentumClipSides({ squares, clip, kept, adds }: MomentumClip): Sides {
+  const slack = 1 + clipError + (8 * unit) / (1 - kept);
+  const most = adds === 'all' ? clip / (1 - kept) : clip;
+  return { left: Math.sqrt(squares), right: most * slack };
+}
+
 export const gradientLedger: RecordLaw = {
   id: 'gradient-ledger',
   scope: 'record',
@@ -84,9 +101,11 @@ export const clipBound: RecordLaw = {
   title: 'Clipped gradients leave small moments',
   family: 'ledger',
   statement:
-    '‖m‖ ≤ c (1 − β₁ᵗ) and Σv ≤ c² (1 − β₂ᵗ) over the whole model, with 1e-3 for the trainer’s own norm.',
+    '‖m‖ ≤ c (1 − β₁ᵗ) and Σv ≤ c² (1 − β₂ᵗ) over the whole model, with 1e-3 for the trainer’s own norm; ' +
+    '‖buf‖ ≤ c/(1 − μ) for SGD without L2 decay, ‖m‖ ≤ c for Lion.',
   derivation:
-    'Every gradient had norm at most c, and both moments are averages of them that start at zero.',
+    'Every gradient had norm at most c, and both moments are averages of them that start at zero. SGD’s buffer ' +
+    'is at most the sum of μʲ c; dampening only makes it smaller.',
   needs:
     'a clip norm in force since the first step (--clip-norm), moments in float32, one step for all',
   cost: 'sums only',

@@ -66,8 +66,22 @@ export function provesUpdates(context: LawContext): string | null {
   return null;
 }
 
-/** As `provesUpdates`, and RAdam where its steps are rectified: a bound holds for a smaller step too. */
+/**
+ * LAMB takes Adam's step, decay included, times a trust ratio for each tensor: at most 1 where it is
+ * clipped, and exactly 1 where nothing decays and nothing asks for it (timm's keys say both).
+ */
+function lambReach({ hyper }: LawContext): string | null {
+  if (hyper.corrected_weight_decay === true) return 'LAMB’s corrected decay takes another rate';
+  const isAdam = hyper.weight_decay === 0 && hyper.always_adapt === false;
+  return hyper.trust_clip === true || isAdam ? null : 'LAMB’s trust ratio is not clipped';
+}
+
+/**
+ * As `provesUpdates`, and RAdam where its steps are rectified, LAMB where its trust ratio is at most 1:
+ * a bound holds for a smaller step too.
+ */
 export function provesReach(context: LawContext): string | null {
+  if (context.kind === 'lamb') return lambReach(context);
   if (context.kind !== 'radam') return provesUpdates(context);
   return isRectified(context) ? null : 'RAdam’s first steps are not rectified';
 }

@@ -6,6 +6,7 @@ import { type LogLine, type TrainingLog, windowLines } from '../logs/training-lo
 import { nonFiniteCount, type SummaryRecord } from '../records/summary.ts';
 import type { CoverageTally } from './coverage.ts';
 import { lawContexts, type Pair } from './law-context.ts';
+import { judgeMomentumClip } from './momentum-clip.ts';
 import type { ScanOptions } from './options.ts';
 
 export interface ModelOutcome {
@@ -39,12 +40,14 @@ interface Known {
 function addsDecay(unit: Unit): boolean {
   const { optimizer, group } = unit.head;
   const decay = group?.hyper.weight_decay;
-  const decoupled = optimizer.kind === 'adamw' || optimizer.kind === 'amsgrad';
-  return !decoupled && decay !== 0;
+  return !/^(adamw|amsgrad|lamb)$/.test(optimizer.kind ?? '') && decay !== 0;
 }
 
+/** Their moments are those of the gradients that they are handed. */
+const adamMoments = /^(adamw?|adam-or-adamw|amsgrad|nadam|radam)$/;
+
 /** What both laws need of every parameter alike; a sentence where one of them breaks it. */
-function known({ alignment, pair, options }: ModelScan): Known | string {
+function known({ alignment, pair, options }: ModelScan, kinds = adamMoments): Known | string {
   const units = alignment.units.filter((unit) => unit.second.head !== null);
   let beta1: number | null = null;
   let beta2: number | null = null;
@@ -56,8 +59,8 @@ function known({ alignment, pair, options }: ModelScan): Known | string {
     const context = typeof contexts === 'string' ? null : contexts[0];
     if (!context?.beta1 || !context.beta2 || context.beta1[0] !== context.beta1[1])
       return 'betas unknown or scheduled';
-    if (!context.kind || !/^(adamw?|amsgrad|nadam|radam)$/.test(context.kind))
-      return 'optimizer class unknown';
+    if (!context.kind) return 'optimizer class unknown';
+    if (!kinds.test(context.kind)) return `no law about sums for ${context.kind}`;
     if ((beta1 ?? context.beta1[0]) !== context.beta1[0]) return 'betas differ between groups';
     if ((beta2 ?? context.beta2[0]) !== context.beta2[0]) return 'betas differ between groups';
     beta1 = context.beta1[0];
@@ -137,7 +140,8 @@ function ledger(scan: ModelScan, log: TrainingLog): Sides | string {
 }
 
 function clipped(scan: ModelScan, clip: number): Sides | string {
-  const shared = known(scan);
+  // LAMB may clip once more by itself, which only makes its moments smaller.
+  const shared = known(scan, /^(adamw?|adam-or-adamw|amsgrad|nadam|radam|lamb)$/);
   if (typeof shared === 'string') return shared;
   const steps = new Set(shared.units.map((unit) => unit.head.state.step));
   const [step] = steps;
@@ -164,19 +168,24 @@ function clipped(scan: ModelScan, clip: number): Sides | string {
 
 /** Judges what a log or a declared clip norm makes possible. */
 export function judgeModel(scan: ModelScan): ModelOutcome[] {
-  const { options, coverage, alignment } = scan;
+  const { options, coverage, alignment, summaries } = scan;
   const elements = alignment.units.reduce(
     (sum, unit) => sum + (unit.second.head?.elements ?? 0),
     0,
   );
   const outcomes: ModelOutcome[] = [];
-  const keep = (law: ModelOutcome['law'], sides: Sides | string) => {
-    if (typeof sides === 'string') coverage.unknown(law, elements, sides);
+  const keep = (law: ModelOutcome['law'], sides: Sides | string, judged = elements) => {
+    if (typeof sides === 'string') coverage.unknown(law, judged, sides);
     else {
-      coverage.judged(law, elements);
-      outcomes.push({ law, sides, elements });
+      coverage.judged(law, judged);
+      outcomes.push({ law, sides, elements: judged });
     }
   };
+  if (options.clipNorm !== undefined) {
+    const { units } = alignment;
+    for (const found of judgeMomentumClip(units, options.clipNorm, summaries.head))
+      keep('clip-bound', found.sides, found.elements);
+  }
   const others = alignment.units.filter((unit) => !unit.first.head && unit.second.head);
   // Another optimizer's second moments alone are not what these laws are about.
   if (elements === 0 || others.length > 0) return outcomes;

@@ -138,17 +138,20 @@ export interface Laws {
   readonly planned: PlannedLaw[];
 }
 
+/** Plans one law, or says in coverage why it cannot run; false where it is about nothing here. */
 function planLaw(
   law: ElementLaw | LineLaw,
   unit: Unit,
   streams: Streams,
   into: Laws,
   context: PlanContext,
-): void {
+): boolean {
   const stronger = law.scope === 'element' ? law.fallbackFor : undefined;
-  if (stronger !== undefined && into.planned.some((planned) => planned.law.id === stronger)) return;
-  if (!concerns(law, unit, context)) return;
-  for (const { tensor, letter } of targets(law, unit)) {
+  if (stronger !== undefined && into.planned.some((planned) => planned.law.id === stronger))
+    return false;
+  if (!concerns(law, unit, context)) return false;
+  const found = targets(law, unit);
+  for (const { tensor, letter } of found) {
     const lines =
       law.scope === 'line' && tensor.dtype !== 'f32' ? 'only float32 is judged in lines' : null;
     const pair = isPairLaw(law) ? context.pairRefusal : null;
@@ -165,6 +168,29 @@ function planLaw(
     });
     into.planned.push({ law, subject: tensor, alternatives });
   }
+  return found.length > 0;
+}
+
+/** Laws that say how far a step may move a weight. */
+const updateLaws: ReadonlySet<string> = new Set([
+  'bounded-update',
+  'capped-update',
+  'replay-weights',
+  'replay-sgd',
+]);
+
+/** Weights that no law about updates speaks of: said, with the optimizer that is the reason. */
+function countFreeWeights(unit: Unit, context: PlanContext): void {
+  const weight = unit.weight.head;
+  if (!weight || !unit.base || !context.pair.base || context.pairRefusal !== null) return;
+  const { kind } = unit.head.optimizer;
+  const reason =
+    kind === 'sgd'
+      ? 'the gradients of SGD are free over more steps than one'
+      : kind === null
+        ? 'optimizer class unknown'
+        : `no update law for ${kind}`;
+  context.coverage.unknown('bounded-update', weight.elements, reason);
 }
 
 /** Did the trainer take a step between the two? Without its counters that is not known. */
@@ -194,6 +220,12 @@ export const noLaws: Laws = { bound: [], planned: [] };
 /** Every law about a unit that runs in its sweep; what cannot be told goes to coverage. */
 export function planLaws(unit: Unit, streams: Streams, context: PlanContext): Laws {
   const into: Laws = { bound: [], planned: [] };
-  for (const law of laws) if (law.scope !== 'record') planLaw(law, unit, streams, into, context);
+  let told = false;
+  for (const law of laws) {
+    if (law.scope === 'record') continue;
+    const spoke = planLaw(law, unit, streams, into, context);
+    if (spoke && updateLaws.has(law.id)) told = true;
+  }
+  if (!told) countFreeWeights(unit, context);
   return into;
 }

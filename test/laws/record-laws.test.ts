@@ -1,7 +1,7 @@
 /** Laws that are read off records: cases that hold, break and cannot tell. */
 import { describe, expect, it } from 'vitest';
 import { factorBalanceSides } from '../../src/laws/factor-balance.ts';
-import { clipBoundSides, gradientLedgerSides } from '../../src/laws/ledger.ts';
+import { clipBoundSides, gradientLedgerSides, momentumClipSides } from '../../src/laws/ledger.ts';
 import { repeatedPages } from '../../src/laws/repeated-pages.ts';
 import { isRunningVariance, runningVariance } from '../../src/laws/running-variance.ts';
 
@@ -78,6 +78,20 @@ describe("'clip-bound'", () => {
     expect(at(1.002, 0.5)).toBe(false);
     expect(at(0.5, 1.0009)).toBe(true);
     expect(at(0.5, 1.002)).toBe(false);
+  });
+});
+
+describe("'clip-bound' on one buffer", () => {
+  const at = (norm: number, kept: number, adds: 'all' | 'rest') => {
+    const { left, right } = momentumClipSides({ squares: norm ** 2, clip: 2, kept, adds });
+    return left <= right;
+  };
+
+  it('holds up to c/(1 − μ) for SGD and up to c for Lion, and breaks past them', () => {
+    expect([at(20.01, 0.9, 'all'), at(20.1, 0.9, 'all')]).toEqual([true, false]);
+    expect([at(2.001, 0, 'all'), at(2.01, 0, 'all')]).toEqual([true, false]);
+    expect([at(2.001, 0.99, 'rest'), at(2.01, 0.99, 'rest')]).toEqual([true, false]);
+    expect(at(Number.NaN, 0.9, 'all')).toBe(false);
   });
 });
 

@@ -38,6 +38,10 @@ const kinds: readonly (readonly [string, readonly string[], readonly string[]])[
   ['adafactor', ['factor-balance'], []],
   ['muon', ['capped-update'], []],
   ['muon-match', ['capped-update'], []],
+  ['lamb-clip', ['moment-bound', 'bounded-update'], []],
+  ['lamb-plain', ['moment-bound', 'bounded-update'], []],
+  ['lamb', ['moment-bound'], []],
+  ['lion', ['capped-update'], []],
 ];
 
 let engine: Engine;
@@ -72,6 +76,48 @@ describe('healthy pairs', () => {
   });
 });
 
+const reasons = (result: Result, rule: string) =>
+  result.coverage?.rules.find((each) => each.rule === rule)?.unknown.map(({ reason }) => reason);
+
+describe('weights that no law bounds', () => {
+  it('are said with the optimizer that is the reason', async () => {
+    const free = async (kind: string) =>
+      reasons(
+        await pair(kind, fixture(`${kind}-21.pt`), fixture(`${kind}-30.pt`)),
+        'bounded-update',
+      );
+    expect(await free('lamb')).toEqual(['LAMB’s trust ratio is not clipped']);
+    expect(await free('adafactor')).toEqual(['no update law for adafactor']);
+    expect(await free('sgd')).toEqual(['the gradients of SGD are free over more steps than one']);
+    expect(await free('adamw')).toEqual([]);
+  });
+});
+
+describe('a clip norm in force since the first step', () => {
+  const clipped = (kind: string, clipNorm: number) =>
+    judge({
+      ...{ head: fixture(`${kind}-30.pt`), base: null },
+      ...{ options: { clipNorm }, engine, next: 'again' },
+    });
+
+  it.each(['adamw', 'lamb', 'sgd-nesterov', 'lion'])(
+    '%s: holds where it was large enough, breaks where it cannot have been',
+    async (kind) => {
+      const fine = await clipped(kind, 1000);
+      expect(fine.findings).toEqual([]);
+      expect(judged(fine, 'clip-bound')).toBe(146);
+      const result = await clipped(kind, 1e-3);
+      expect(result.findings).toMatchObject([{ rule: 'clip-bound', certainty: 'confirmed' }]);
+    },
+  );
+
+  it('says nothing where L2 decay joins the gradient', async () => {
+    const result = await clipped('sgd', 1e-3);
+    expect(result.findings).toEqual([]);
+    expect(reasons(result, 'clip-bound')).toEqual(['L2 decay is added to the gradient']);
+  });
+});
+
 /** Moves one weight of the first layer by `by` in a copy with its checksums renewed by leaving them out. */
 async function moved(kind: string, by: number): Promise<string> {
   const path = fixture(`${kind}-30.pt`);
@@ -88,12 +134,12 @@ async function moved(kind: string, by: number): Promise<string> {
 }
 
 describe('a weight out of reach', () => {
-  it.each(['adamw', 'nadam', 'radam', 'adamax', 'rmsprop', 'adagrad', 'muon'])(
-    '%s: named, beside the checksum that the change also breaks',
-    async (kind) => {
-      const result = await pair(kind, fixture(`${kind}-21.pt`), await moved(kind, 5));
-      const finding = result.findings?.find(({ rule }) => /^(bounded|capped)-update$/.test(rule));
-      expect(finding).toMatchObject({ parameter: 'model.0.weight', element: { index: 37 } });
-    },
-  );
+  it.each([
+    ...['adamw', 'nadam', 'radam', 'adamax', 'rmsprop', 'adagrad', 'muon'],
+    ...['lamb-clip', 'lamb-plain', 'lion'],
+  ])('%s: named, beside the checksum that the change also breaks', async (kind) => {
+    const result = await pair(kind, fixture(`${kind}-21.pt`), await moved(kind, 5));
+    const finding = result.findings?.find(({ rule }) => /^(bounded|capped)-update$/.test(rule));
+    expect(finding).toMatchObject({ parameter: 'model.0.weight', element: { index: 37 } });
+  });
 });

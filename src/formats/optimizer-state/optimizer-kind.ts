@@ -150,6 +150,8 @@ const rules: readonly Rule[] = [
   byState('laprop', 'state keys of LaProp', 'exp_avg_lr_2'),
   byState('adan', 'state keys of Adan', 'exp_avg_diff'),
   byState('adabelief', 'state keys of AdaBelief', 'exp_avg_var'),
+  byKeys('soap', 'group keys of SOAP', ['shampoo_beta', 'precondition_frequency']),
+  byState('shampoo', 'state keys of Shampoo', 'precond_0', 'inv_precond_0'),
   byState('madgrad', 'state keys of MADGRAD', 'grad_sum_sq', 'x0'),
   sgd,
   lion,
