@@ -2,6 +2,7 @@
 
 import { dcp } from './dcp/dcp.ts';
 import { deepspeed } from './deepspeed/deepspeed.ts';
+import { deepspeedUniversal } from './deepspeed/universal.ts';
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
 import { gguf } from './gguf/gguf.ts';
@@ -13,6 +14,7 @@ import { torchZip } from './torch-zip/torch-zip.ts';
 
 export const formats: readonly Format[] = [
   hfTrainer,
+  deepspeedUniversal,
   deepspeed,
   dcp,
   safetensorsSharded,

@@ -7,10 +7,10 @@ import type { Format, Sighting } from '../format.ts';
 import { markModel } from '../optimizer-state/model-tensors.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { TorchParts } from '../torch-parts.ts';
-import { findEndRecord } from '../zip/end-record.ts';
+import { isArchiveEnded } from '../zip/end-record.ts';
 import { readModelPart } from './model-part.ts';
 import { readModelStates } from './model-states.ts';
-import { isDeepSpeedName, sortRankFiles } from './rank-files.ts';
+import { isDeepSpeedName, modelRankName, sortRankFiles } from './rank-files.ts';
 import { readRankShare } from './rank-share.ts';
 
 export const deepspeed: Format = {
@@ -42,7 +42,7 @@ async function isComplete(source: Source, files: readonly SourceFile[]): Promise
     const [share] = optimizers.values();
     if (!model) return false;
     const every = [...models.values(), ...optimizers.values()];
-    for (const file of every) if (!(await isEnded(source, file))) return false;
+    for (const file of every) if (!(await isArchiveEnded(source, file))) return false;
     const parts = new TorchParts(source);
     const states = await readModelStates(parts, model);
     const wanted = share
@@ -54,11 +54,6 @@ async function isComplete(source: Source, files: readonly SourceFile[]): Promise
     if (model.name.startsWith('zero_') && models.size < wanted) return false;
   }
   return ranks.length > 0;
-}
-
-async function isEnded(source: Source, { name, sizeBytes }: SourceFile): Promise<boolean> {
-  const { end, problems } = await findEndRecord(source, name, sizeBytes);
-  return end !== null && !problems.some(({ rule }) => rule === 'file-truncated');
 }
 
 class FolderReader {
@@ -80,8 +75,8 @@ class FolderReader {
     let isWhole = ranks.length > 0;
     let hasScheduler = false;
     for (const files of ranks) {
-      const name = `mp_rank_${String(files.modelRank).padStart(2, '0')}.`;
-      const part = await readModelPart(this.#parts, files, ranks.length > 1 ? name : '');
+      const label = ranks.length > 1 ? `${modelRankName(files.modelRank)}.` : '';
+      const part = await readModelPart(this.#parts, files, label);
       for (const tensor of part.tensors) this.#tensors.push(tensor);
       optimizers.push(...part.optimizers);
       frozen.push(...part.frozen);

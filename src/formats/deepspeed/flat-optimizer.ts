@@ -4,6 +4,7 @@ import type { ModelTensors, RawOptimizer, RawState } from '../optimizer-state/ra
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { FlatParameter, Slice } from './flat-layout.ts';
 import { joinSlices } from './join-slices.ts';
+import type { Shape } from './stored-values.ts';
 
 /** The vectors of one rank. */
 export interface RankVectors {
@@ -117,7 +118,7 @@ class Namer {
 type Vector = TensorDraft | undefined;
 
 /** A parameter whose own elements are in no file: ZeRO 3 keeps the master alone. */
-function absentOwner(name: string, { shape, elements }: FlatParameter): TensorDraft {
+export function absentOwner(name: string, { shape, elements }: Shape): TensorDraft {
   return {
     name,
     role: 'parameter',

@@ -12,13 +12,12 @@ import { findOptimizerDicts, scalarsOf } from '../torch-zip/optimizer-dicts.ts';
 import { OptimizerReader } from '../torch-zip/optimizer-reader.ts';
 import { readScalars } from '../torch-zip/scalars.ts';
 import { cutVectors } from './cut-vectors.ts';
-import { layEachInShares, SliceBudget } from './flat-layout.ts';
 import { type FlatSource, nameParameters, type RankVectors } from './flat-optimizer.ts';
+import { joinFrozen } from './frozen-shares.ts';
 import { fusedMasters, fusedParameters, fusedStatePath } from './fused-vectors.ts';
-import { joinSlices } from './join-slices.ts';
-import { type ModelStates, modulePrefix, readModelStates } from './model-states.ts';
+import { type ModelStates, readModelStates } from './model-states.ts';
 import { countNote, misplaced, rankFaults } from './rank-agreement.ts';
-import { nameOfRank, type RankFiles } from './rank-files.ts';
+import { modelRankName, nameOfRank, type RankFiles } from './rank-files.ts';
 import { type RankShare, readRankShare } from './rank-share.ts';
 
 export interface ModelPart {
@@ -114,7 +113,7 @@ class PartReader {
     const example = optimizer?.name ?? (wanted > 0 ? guessedName(files) : null);
     if (example) this.#missing(files.optimizers, example, wanted);
     const [name] = files.models.values();
-    if (!name) this.#lost(`mp_rank_${String(files.modelRank).padStart(2, '0')}_model_states.pt`);
+    if (!name) this.#lost(`${modelRankName(files.modelRank)}_model_states.pt`);
     else if (name.name.startsWith('zero_')) this.#missing(files.models, name.name, wanted);
     return Math.max(wanted, 1);
   }
@@ -141,33 +140,7 @@ class PartReader {
   #listModel(model: ModelStates): void {
     this.#take([...model.model.tensors.values()]);
     this.#take(model.others);
-    this.#joinFrozen(model);
-  }
-
-  /** ZeRO 3 keeps a part of each frozen parameter with each rank; elsewhere the model has it. */
-  #joinFrozen(model: ModelStates): void {
-    const { models } = this.#read;
-    const frozen = [...model.frozen].filter(([name]) => !model.model.tensors.has(name));
-    if (frozen.length === 0) return;
-    const budget = new SliceBudget();
-    for (const [name, shape] of frozen) {
-      const lengths = [Math.ceil(shape.elements / models.size)];
-      const { parameters } = layEachInShares(
-        [[name, shape]],
-        { lengths, ranks: models.size },
-        budget,
-      );
-      const slices = parameters[0]?.slices ?? [];
-      const joined = joinSlices(
-        { name: `${modulePrefix}${name}`, ...shape, slices },
-        ({ rank }) => {
-          return models.get(rank)?.fragments.get(name);
-        },
-      );
-      if (!joined) continue;
-      joined.role = 'parameter';
-      this.#take([joined]);
-    }
+    this.#take(joinFrozen(this.#read.models));
   }
 
   #take(tensors: readonly TensorDraft[]): void {
@@ -256,5 +229,5 @@ function wantedRanks(told: readonly number[], model: ModelStates | null): number
 }
 
 function guessedName({ modelRank }: RankFiles): string {
-  return `zero_pp_rank_0_mp_rank_${String(modelRank).padStart(2, '0')}_optim_states.pt`;
+  return `zero_pp_rank_0_${modelRankName(modelRank)}_optim_states.pt`;
 }

@@ -24,7 +24,7 @@ function outliers(counted: readonly Counted[], told: number | null): Problem[] {
   const present = isTold ? told : [...steps].reduce((a, b) => Math.max(a, b));
   return counted.flatMap(({ file, step }) => {
     if (step === present) return [];
-    const message = `it has taken ${step} steps, and the other ranks ${present}: another save's file`;
+    const message = `it has taken ${step} steps, and the others ${present}: another save's file`;
     return [stale(file, message)];
   });
 }
@@ -96,4 +96,15 @@ export function misplaced(
     const message = `it was written as ${archiveName}.pt: it lies under another rank's name`;
     return [{ rule: 'shard-misplaced', kind: 'damage', file, message }];
   });
+}
+
+/** Counters of parameters that one converter wrote at once: all moved together. */
+export function counterFaults(
+  counters: readonly { readonly step: number | null; readonly stepFile: string | null }[],
+  told: number | null,
+): readonly Problem[] {
+  const counted = counters.flatMap(({ step, stepFile }) => {
+    return step === null || stepFile === null ? [] : [{ file: stepFile, step }];
+  });
+  return outliers(counted, told);
 }

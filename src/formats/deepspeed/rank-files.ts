@@ -72,3 +72,8 @@ function inOrder(files: ReadonlyMap<number, SourceFile>): ReadonlyMap<number, So
 export function nameOfRank(name: string, rank: number): string {
   return name.replace(/zero_pp_rank_[0-9]+/, `zero_pp_rank_${rank}`);
 }
+
+/** `mp_rank_00`: what the files of a model-parallel rank are called. */
+export function modelRankName(rank: number): string {
+  return `mp_rank_${String(rank).padStart(2, '0')}`;
+}

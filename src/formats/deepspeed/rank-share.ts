@@ -59,10 +59,10 @@ function ranksOf(value: PickleValue | undefined): number | null {
 }
 
 /** Counters in the states, as numbers or in tensors; groups that keep one speak for the rest. */
-async function stepsOf(
+export function stepsOf(
   optimizer: RawOptimizer,
   scalars: ReadonlyMap<string, number>,
-): Promise<ReadonlyMap<string, number>> {
+): ReadonlyMap<string, number> {
   const steps = new Map<string, number>();
   for (const { hyper, ids } of optimizer.groups) {
     const step = hyper.get('step');
@@ -121,7 +121,7 @@ export async function readRankShare(
     paddings: countsOf(entryOf(state, 'group_paddings')),
     gaps: listOf(entryOf(state, 'param_alignment_paddings'), countsOf),
     fragments: listOf(entryOf(state, 'param_slice_mappings'), fragmentsOf),
-    steps: await stepsOf(optimizer, scalars),
+    steps: stepsOf(optimizer, scalars),
     archiveName: torch.archiveName,
   };
 }
