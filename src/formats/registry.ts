@@ -8,6 +8,7 @@ import type { Format } from './format.ts';
 import { gguf } from './gguf/gguf.ts';
 import { hfTrainer } from './hf-trainer.ts';
 import { npz } from './numpy/npz.ts';
+import { onnx } from './onnx/onnx.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
@@ -23,4 +24,5 @@ export const formats: readonly Format[] = [
   flaxMsgpack,
   npz,
   gguf,
+  onnx,
 ];

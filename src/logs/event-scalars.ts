@@ -1,5 +1,5 @@
 /** Scalars of one TensorBoard event. Fields by their numbers in event.proto and summary.proto. */
-import { type WireField, wireFields } from './protobuf.ts';
+import { type WireField, wireFields } from '../formats/protobuf.ts';
 
 export interface EventScalar {
   readonly tag: string;

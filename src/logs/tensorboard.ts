@@ -3,11 +3,11 @@
  * writer: a loop that counts from 0 or from 1, before or after its scheduler's step.
  */
 import { LaikaError } from '../checkpoint/errors.ts';
+import { ProtobufFault } from '../formats/protobuf.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import { badEvents, eventRecords } from './event-records.ts';
 import { type EventScalar, eventScalars } from './event-scalars.ts';
 import { isMetricName, isMonitorName, lineOf } from './metric-names.ts';
-import { ProtobufFault } from './protobuf.ts';
 import type { TrainerLog } from './trainer-state.ts';
 import { anyOffset, type LogLine, loggerOffsets } from './training-log.ts';
 
