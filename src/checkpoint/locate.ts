@@ -72,7 +72,8 @@ function inBoxes(
   return null;
 }
 
-function coordinatesOf(index: number, shape: readonly number[]): number[] {
+/** Row-major coordinates of a flat index. */
+export function coordinatesOf(index: number, shape: readonly number[]): number[] {
   const coordinates = shape.map(() => 0);
   let rest = index;
   for (let d = shape.length - 1; d >= 0; d--) {

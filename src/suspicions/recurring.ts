@@ -27,6 +27,9 @@ export type Trait = 'rank' | 'host' | 'pageOffset' | 'bit' | 'lane';
  */
 export type Choices = Partial<Readonly<Record<Trait, number>>>;
 
+/** The share that one value of a trait may have on healthy hardware; never taken to be less. */
+export type Commonest = Partial<Readonly<Record<Trait, number>>>;
+
 /** One suspect behind many findings. */
 export interface RecurringFinding {
   readonly rule: 'recurring-suspect';
@@ -58,11 +61,13 @@ export const recurringSuspect: SuspicionText = {
     'prove it.',
   quiet:
     'One event that hits many tensors counts once. The null says that findings fall evenly; of ' +
-    'bits they do not (rules see bit 30 and 25 best), so a bit is never given less than 1 in ' +
-    '4.',
+    'bits they do not (rules see bit 30 and 25 best), nor of ranks that hold unlike shares, so a bit ' +
+    'or a rank is never given less than 1 in 4; tensors start at multiples of 64 bytes, so an offset ' +
+    'in the page is never given less than 1 in 64.',
   needs:
-    'two findings or more with a known trait, and how many values it could have had: today the bit ' +
-    'and the lane of lone elements, in `watch` and `postmortem`',
+    'two findings or more with a known trait, and how many values it could have had: bit, lane and ' +
+    'offset in the page of lone elements, and the rank that wrote the part where the layout says, in ' +
+    '`watch` and `postmortem`; no log or layout read so far names a host',
   cost: 'none',
 };
 
@@ -141,6 +146,7 @@ function penaltyOf(values: number, traitsTested: number, trials: number): number
 export function findRecurring(
   findings: readonly PastFinding[],
   choices: Choices,
+  commonest: Commonest = {},
 ): RecurringFinding[] {
   const recent = findings.slice(-findingsKept);
   const tested = traits
@@ -148,7 +154,8 @@ export function findRecurring(
     .filter(({ values, trials }) => values >= 2 && trials >= 2);
   const found: RecurringFinding[] = [];
   for (const { trait, values, counts, trials } of tested) {
-    const p = trait === 'bit' ? Math.max(commonestBit, 1 / values) : 1 / values;
+    const least = Math.max(commonest[trait] ?? 0, trait === 'bit' ? commonestBit : 0);
+    const p = Math.max(least, 1 / values);
     for (const [suspect, count] of counts) {
       if (count < 2) continue;
       const bits = binomialTailBits(count, trials, p);

@@ -3,7 +3,7 @@ import { bitWidth, hexadecimal, isFloatType } from '../records/float-bits.ts';
 import { copyRules } from '../scan/plan.ts';
 import type { CopyOutcome, ScanOutcome } from '../scan/scan.ts';
 import { aboutTensor, severityOf } from './about.ts';
-import { coordinatesOf } from './element.ts';
+import { placeOf } from './place.ts';
 import type { Finding } from './result.ts';
 
 const meanings: Readonly<Record<CopyOutcome['reason'], string>> = {
@@ -50,7 +50,7 @@ export function copyFinding(outcome: CopyOutcome, all: ScanOutcome, next: string
       certainty: certain ? 'confirmed' : 'suspected',
       severity: certain ? severityOf(found) : 'info',
       ...aboutTensor(found, found.parameter ?? (found.role === 'parameter' ? found.name : null)),
-      element: { index: record.first, coordinates: coordinatesOf(record.first, found.shape) },
+      ...placeOf(found, record.first),
       count: record.different,
       bits: {
         head: hexadecimal(record.foundBits, width),

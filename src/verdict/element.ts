@@ -11,19 +11,8 @@ import {
   toBits,
 } from '../records/float-bits.ts';
 import type { LawOutcome } from '../scan/scan.ts';
+import { type Place, placeOf } from './place.ts';
 import type { Finding } from './result.ts';
-
-/** Row-major coordinates of a flat index. */
-export function coordinatesOf(index: number, shape: readonly number[]): number[] {
-  const out: number[] = [];
-  let rest = index;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    const size = shape[d] as number;
-    out.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return out;
-}
 
 const words: Readonly<Record<string, string>> = {
   w: 'weight',
@@ -128,7 +117,7 @@ function headTensors(outcome: LawOutcome): Map<Operand, Tensor> {
 
 export interface ElementView {
   readonly tensor: Tensor;
-  readonly parts: Pick<Finding, 'element' | 'values' | 'bits'>;
+  readonly parts: Place & Pick<Finding, 'values' | 'bits'>;
   readonly flip: Flip | null;
 }
 
@@ -152,7 +141,7 @@ export function describeElement(outcome: LawOutcome): ElementView | null {
     tensor,
     flip,
     parts: {
-      element: { index: worst.index, coordinates: coordinatesOf(worst.index, tensor.shape) },
+      ...placeOf(tensor, worst.index),
       values: valuesOf(law, worst.values, present),
       ...bitsOf({ law, values: worst.values, tensor, tensors, flip }),
     },

@@ -1,4 +1,5 @@
 /** What a scan found, as findings: one for each rule and tensor, worst element first. */
+import { coordinatesOf } from '../checkpoint/locate.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import { finiteValues } from '../laws/record-laws.ts';
@@ -6,8 +7,9 @@ import { nonFiniteCount } from '../records/summary.ts';
 import { type CopyOutcome, type LawOutcome, mustBeFinite, type ScanOutcome } from '../scan/scan.ts';
 import { aboutTensor, severityOf } from './about.ts';
 import { copyFinding } from './copy-finding.ts';
-import { coordinatesOf, describeElement } from './element.ts';
+import { describeElement } from './element.ts';
 import { namesAncestry } from './lineage.ts';
+import { placeOf } from './place.ts';
 import type { Finding } from './result.ts';
 
 /** `next`: the command that shows the finding again. */
@@ -28,9 +30,7 @@ export function lawFinding(outcome: LawOutcome, next: string): Finding {
     certainty: 'confirmed',
     severity: severityOf(tensor),
     ...aboutTensor(tensor, unit?.head.state.parameter ?? null),
-    ...(worst && !view
-      ? { element: { index: worst.index, coordinates: coordinatesOf(worst.index, tensor.shape) } }
-      : {}),
+    ...(worst && !view ? placeOf(tensor, worst.index) : {}),
     ...view?.parts,
     count: record.broken,
     ...(worst && law.scope === 'element' ? { left: worst.left, right: worst.right } : {}),
@@ -56,7 +56,7 @@ function finiteFindings(outcome: ScanOutcome, tensors: readonly Tensor[], next: 
         certainty: 'confirmed' as const,
         severity: severityOf(tensor),
         ...aboutTensor(tensor),
-        element: { index, coordinates: coordinatesOf(index, tensor.shape) },
+        ...placeOf(tensor, index),
         count: nonFiniteCount(record),
         message:
           `${nan} NaN, ${positiveInfinity} +Infinity, ${negativeInfinity} -Infinity among ` +
@@ -95,7 +95,7 @@ function pageFindings(outcome: ScanOutcome, next: string): Finding[] {
         certainty: 'confirmed' as const,
         severity: severityOf(tensor),
         ...aboutTensor(tensor),
-        element: { index, coordinates: coordinatesOf(index, tensor.shape) },
+        ...placeOf(tensor, index),
         count: repeated.length,
         message:
           `page ${first.page} (elements from ${index}) repeats page ${first.of} (elements from ` +

@@ -1,5 +1,6 @@
 /** `validate --replicas`: copies of one step across ranks, the odd one out named by majority. */
 
+import { coordinatesOf } from '../checkpoint/locate.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
 import { bitWidth, hexadecimal, isFloatType } from '../records/float-bits.ts';
@@ -8,7 +9,6 @@ import type { Opened } from '../scan/scan.ts';
 import { aboutTensor, severityOf } from './about.ts';
 import { decide } from './decide.ts';
 import { checkpointPart, header } from './document.ts';
-import { coordinatesOf } from './element.ts';
 import { problemFinding } from './findings.ts';
 import type { Coverage, Finding, Result } from './result.ts';
 
@@ -37,9 +37,9 @@ function findingOf(outcome: ReplicaOutcome, paths: readonly string[], next: stri
     certainty: 'confirmed',
     severity: severityOf(tensor),
     ...aboutTensor(tensor, tensor.parameter ?? (tensor.role === 'parameter' ? tensor.name : null)),
+    ...place,
     file: paths[odd] as string,
     rank: odd,
-    ...place,
     count: record?.different ?? 1,
     message: `${told}: ${size} (${others} other ${others === 1 ? 'copy' : 'copies'} compared)`,
     next,

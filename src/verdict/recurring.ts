@@ -1,6 +1,7 @@
-/** Looks back on what a run's damaged checkpoints showed: the same bit or lane again and again. */
+/** Looks back on what a run's damaged checkpoints showed: the same bit, lane, offset or rank again and again. */
 import {
   type Choices,
+  type Commonest,
   findRecurring,
   type PastFinding,
   recurringSuspect,
@@ -15,41 +16,74 @@ export interface Damaged {
 
 const lanes = 32;
 
-/** Which element, whatever of its state shows it; null where a finding is about more than one, or about none. */
-function elementOf({ severity, element, count, parameter, tensor }: Finding): string | null {
-  if (severity === 'info' || !element || count !== 1) return null;
-  return `${parameter ?? tensor}\0${element.index}`;
+const pageBytes = 4096;
+
+/** The layout names a rank, not its share of the bytes; tensors start at multiples of 64 bytes. */
+const commonest: Commonest = { rank: 1 / 4, pageOffset: 64 / pageBytes };
+
+const nowhere = { rank: null, host: null, pageOffset: null, bit: null, lane: null };
+
+/** Traits of a lone element; of damage in many places only the rank that wrote it says something. */
+function traitsOf({
+  element,
+  count,
+  offset,
+  rank,
+  bits,
+}: Finding): Omit<PastFinding, 'checkpoint'> {
+  const written = { ...nowhere, rank: rank ?? null };
+  if (!element || count !== 1) return written;
+  return {
+    ...written,
+    pageOffset: offset === undefined ? null : offset % pageBytes,
+    bit: bits?.flip ?? null,
+    lane: element.index % lanes,
+  };
+}
+
+/** What is damaged, whatever of its state shows it; null where a finding shows no trait. */
+function placeOf({ severity, element, count, parameter, tensor, rank }: Finding): string | null {
+  const owner = parameter ?? tensor;
+  if (severity === 'info' || owner === undefined) return null;
+  if (element && count === 1) return `${owner}\0${element.index}`;
+  return rank === undefined ? null : `${owner}\0rank ${rank}`;
 }
 
 /**
- * Lone elements, each in the first checkpoint that shows it: damage stays where it is and is found
- * again in every later checkpoint, which is no second accident.
+ * Each place in the first checkpoint that shows it: damage stays where it is and is found again in
+ * every later checkpoint, which is no second accident.
  */
 function sightingsOf(damaged: readonly Damaged[]): PastFinding[] {
   const seen = new Set<string>();
   return damaged.flatMap(({ checkpoint, findings }) =>
     findings.flatMap((finding) => {
-      const key = elementOf(finding);
+      const key = placeOf(finding);
       if (key === null || seen.has(key)) return [];
       seen.add(key);
-      const bit = finding.bits?.flip ?? null;
-      const lane = (finding.element?.index ?? 0) % lanes;
-      return [{ checkpoint, rank: null, host: null, pageOffset: null, bit, lane }];
+      return [{ checkpoint, ...traitsOf(finding) }];
     }),
   );
 }
 
-/** Bits of the narrowest element that shows one: fewer values to fall on, so never too sure. */
-function choicesOf(damaged: readonly Damaged[]): Choices {
+/** Values that each trait may take: of bits and offsets for the narrowest element, so never too sure. */
+function choicesOf(damaged: readonly Damaged[], sightings: readonly PastFinding[]): Choices {
   const widths = damaged
     .flatMap(({ findings }) => findings)
     .flatMap(({ bits }) => (bits ? [4 * bits.head.replace(/^0x/, '').length] : []));
-  return widths.length > 0 ? { bit: Math.min(...widths), lane: lanes } : { lane: lanes };
+  const ranks = sightings.flatMap(({ rank }) => (rank === null ? [] : [rank]));
+  const bit = Math.min(...widths);
+  return {
+    lane: lanes,
+    ...(widths.length > 0 ? { bit, pageOffset: pageBytes / Math.max(1, bit / 8) } : {}),
+    // At least the ranks that were seen, counted from 0.
+    ...(ranks.length > 0 ? { rank: Math.max(...ranks) + 1 } : {}),
+  };
 }
 
 /** Suspects that recur over `damaged`, oldest first; the last of them is the checkpoint at hand. */
 export function recurringFindings(damaged: readonly Damaged[], next: string): Finding[] {
-  return findRecurring(sightingsOf(damaged), choicesOf(damaged)).map(
+  const sightings = sightingsOf(damaged);
+  return findRecurring(sightings, choicesOf(damaged, sightings), commonest).map(
     ({ rule, severity, count, net, message }) => ({
       rule,
       kind: 'statistics',

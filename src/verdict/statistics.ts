@@ -8,7 +8,7 @@ import type { RunMemory } from '../suspicions/run-memory.ts';
 import type { Group } from '../suspicions/suspicion.ts';
 import type { JudgedTensor } from '../suspicions/validation.ts';
 import { aboutTensor } from './about.ts';
-import { coordinatesOf } from './element.ts';
+import { placeOf } from './place.ts';
 import type { Finding } from './result.ts';
 
 const groups: Readonly<Record<string, Group>> = {
@@ -46,11 +46,13 @@ function unitKeys(units: readonly Unit[], tensors: readonly Tensor[]): ReadonlyM
 function distrustedOf(outcome: ScanOutcome): ReadonlySet<string> {
   const broken = outcome.laws.filter(({ record }) => record.broken > 0);
   return new Set(
-    broken.flatMap(({ subject, unit }) => [
+    broken.flatMap(({ law, subject, unit }) => [
       subject.name,
-      ...(unit ? [unit.weight, unit.first, unit.second] : []).flatMap(({ head }) =>
-        head ? [head.name] : [],
-      ),
+      // An average says nothing against the weights that it follows.
+      ...(unit && !(law.scope === 'element' && law.about === 'e')
+        ? [unit.weight, unit.first, unit.second]
+        : []
+      ).flatMap(({ head }) => (head ? [head.name] : [])),
     ]),
   );
 }
@@ -111,15 +113,7 @@ function findingOf(
 ): Finding {
   const tensor = finding.tensor === null ? null : (tensors.get(finding.tensor) ?? null);
   const also = finding.others.map(({ rule }) => rule);
-  const place =
-    tensor && finding.element !== null
-      ? {
-          element: {
-            index: finding.element,
-            coordinates: coordinatesOf(finding.element, tensor.shape),
-          },
-        }
-      : {};
+  const place = tensor && finding.element !== null ? placeOf(tensor, finding.element) : {};
   return {
     rule: finding.rule,
     kind: 'statistics',

@@ -1,7 +1,7 @@
 /** Healthy pairs by every optimizer of torch: all laws that apply hold, and each really judged. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
@@ -119,7 +119,7 @@ describe('a clip norm in force since the first step', () => {
 });
 
 /** Moves one weight of the first layer by `by` in a copy with its checksums renewed by leaving them out. */
-async function moved(kind: string, by: number): Promise<string> {
+async function moved(kind: string, by: number): Promise<{ copy: string; at: number }> {
   const path = fixture(`${kind}-30.pt`);
   const { checkpoint, source } = await openCheckpoint(path);
   await source.close();
@@ -130,7 +130,7 @@ async function moved(kind: string, by: number): Promise<string> {
   bytes.writeFloatLE(bytes.readFloatLE(at) + by, at);
   const copy = join(folder, `${kind}-${by}.pt`);
   writeFileSync(copy, bytes);
-  return copy;
+  return { copy, at };
 }
 
 describe('a weight out of reach', () => {
@@ -138,8 +138,12 @@ describe('a weight out of reach', () => {
     ...['adamw', 'nadam', 'radam', 'adamax', 'rmsprop', 'adagrad', 'muon'],
     ...['lamb-clip', 'lamb-plain', 'lion'],
   ])('%s: named, beside the checksum that the change also breaks', async (kind) => {
-    const result = await pair(kind, fixture(`${kind}-21.pt`), await moved(kind, 5));
+    const { copy, at } = await moved(kind, 5);
+    const result = await pair(kind, fixture(`${kind}-21.pt`), copy);
     const finding = result.findings?.find(({ rule }) => /^(bounded|capped)-update$/.test(rule));
-    expect(finding).toMatchObject({ parameter: 'model.0.weight', element: { index: 37 } });
+    expect(finding).toMatchObject({
+      ...{ parameter: 'model.0.weight', element: { index: 37 } },
+      ...{ file: basename(copy), offset: at },
+    });
   });
 });

@@ -48,4 +48,40 @@ describe('recurring-suspect over a run', () => {
     const infos = lane5.map((at) => flipped(at, 30, { severity: 'info' }));
     expect(recurringFindings(run(...many, ...infos), '')).toEqual([]);
   });
+
+  it('names the offset in the page that five flips share, never below one chance in 64', () => {
+    const found = recurringFindings(
+      run(...lane5.map((at, i) => flipped(at + i, bits[i] ?? 0, { offset: 4096 * (3 + i) + 256 }))),
+      '',
+    );
+    // 5 · 6 bits, less log2 of 1,024 offsets, 3 traits and 5 looks.
+    expect(found).toMatchObject([{ severity: 'warning', count: 5 }]);
+    expect(found[0]?.evidence_bits).toBeCloseTo(30 - 10 - Math.log2(3) - Math.log2(5), 9);
+    expect(found[0]?.message).toMatch(/^offset in the page 256 is behind 5 of 5 findings/);
+  });
+
+  it('names the rank, of tensors that are damaged in many places too, once an event', () => {
+    const torn = (i: number, rank: number) =>
+      flipped(i, 30, { parameter: `layer.${i}`, count: 500, rank });
+    const ranks = (n: number) => run(...Array.from({ length: n }, (_, i) => torn(i, 6)));
+    const found = recurringFindings(ranks(11), '');
+    // 11 · 2 bits, less log2 of the 7 ranks that there are at least, and 11 looks.
+    expect(found).toMatchObject([{ severity: 'warning', count: 11 }]);
+    expect(found[0]?.evidence_bits).toBeCloseTo(22 - Math.log2(7) - Math.log2(11), 9);
+    expect(found[0]?.message).toMatch(/^rank 6 is behind 11 of 11 findings/);
+    const burst = { checkpoint: 'c', findings: Array.from({ length: 50 }, (_, i) => torn(i, 6)) };
+    expect(recurringFindings([burst], '')).toEqual([]);
+    const still = Array.from({ length: 20 }, (_, i) => ({
+      checkpoint: `c${i}`,
+      findings: [torn(1, 6)],
+    }));
+    expect(recurringFindings(still, '')).toEqual([]);
+  });
+
+  it('is quiet about a rank that stands alone, and about offsets and ranks that fall evenly', () => {
+    const alone = Array.from({ length: 30 }, (_, i) => flipped(33 * i, i % 32, { rank: 0 }));
+    expect(recurringFindings(run(...alone), '')).toEqual([]);
+    const even = alone.map((each, i) => ({ ...each, rank: i % 8, offset: 100 * i }));
+    expect(recurringFindings(run(...even), '')).toEqual([]);
+  });
 });
