@@ -143,16 +143,36 @@ export function archive(members: readonly Member[]): Buffer {
     offset += local.length + full.length + stored.length;
   }
   const directory = Buffer.concat(entries);
+  const count = Math.min(members.length, 0xffff);
   const end = header([
     [4, 0x06054b50],
     [4, 0],
-    [2, members.length],
-    [2, members.length],
+    [2, count],
+    [2, count],
     [4, directory.length],
     [4, offset],
     [2, 0],
   ]);
-  return Buffer.concat([...parts, directory, end]);
+  const wide = count === members.length ? [] : [wideEnd(members.length, directory.length, offset)];
+  return Buffer.concat([...parts, directory, ...wide, end]);
+}
+
+/** Zip64's end record and its locator: more members than the plain end record can count. */
+function wideEnd(members: number, directoryBytes: number, offset: number): Buffer {
+  const record = Buffer.alloc(56);
+  record.writeUInt32LE(0x06064b50, 0);
+  record.writeUInt32LE(44, 4);
+  record.writeUInt16LE(45, 12);
+  record.writeUInt16LE(45, 14);
+  record.writeUInt32LE(members, 24);
+  record.writeUInt32LE(members, 32);
+  record.writeUInt32LE(directoryBytes, 40);
+  record.writeUInt32LE(offset, 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.writeUInt32LE(offset + directoryBytes, 8);
+  locator.writeUInt32LE(1, 16);
+  return Buffer.concat([record, locator]);
 }
 
 /** A file of torch.save: this pickle, and storages by their keys. */
