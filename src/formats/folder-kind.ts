@@ -10,7 +10,6 @@ interface Fingerprint {
 const fingerprints: readonly Fingerprint[] = [
   { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
   { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
-  { pattern: /(^|\/)model_optim_rng\.pt$/, what: 'a Megatron checkpoint' },
   {
     pattern: /(^|\/)(_CHECKPOINT_METADATA|_METADATA|manifest\.ocdbt)$/,
     what: 'an Orbax checkpoint',

@@ -68,6 +68,13 @@ function statistics(record: SummaryRecord): Partial<TensorPart> {
   };
 }
 
+/** Where `name` tells files apart, the owner's name does so in the same way. */
+function parameterInFile({ name, nameInFile, parameter }: Tensor): string | null {
+  const added = nameInFile === undefined ? '' : name.slice(nameInFile.length);
+  if (parameter === null || added === '' || !parameter.endsWith(added)) return parameter;
+  return parameter.slice(0, -added.length);
+}
+
 /** One line of `inspect`; a tensor that repeats another's storage has its numbers. */
 export function tensorPart(tensor: Tensor, outcome: ScanOutcome): TensorPart {
   const named = tensor.aliasOf ?? tensor.name;
@@ -76,7 +83,7 @@ export function tensorPart(tensor: Tensor, outcome: ScanOutcome): TensorPart {
   return {
     name: tensor.nameInFile ?? tensor.name,
     role: tensor.role,
-    parameter: tensor.parameter,
+    parameter: parameterInFile(tensor),
     mapping: tensor.mapping,
     ...(tensor.aliasOf === null ? {} : { alias_of: tensor.aliasOf }),
     file: tensor.file,

@@ -5,6 +5,7 @@
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
+import { attributeOf, attributesOf, classNameOf, integersOf } from '../pickle/attributes.ts';
 import { maxPickleBytes } from '../pickle/limits.ts';
 import { pickleLimit } from '../pickle/machine.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
@@ -12,7 +13,6 @@ import { readPickle } from '../pickle/read-pickle.ts';
 import { isDict, isSequence, type PickleValue } from '../pickle/values.ts';
 import { ProblemList } from '../problem-list.ts';
 import { type ElementType, elementTypeOf } from '../torch-zip/element-types.ts';
-import { attributeOf, attributesOf, classNameOf, integersOf } from './attributes.ts';
 
 /** A part of a tensor with edges along its dimensions, in elements. */
 export interface DcpChunk {

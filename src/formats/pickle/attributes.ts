@@ -1,5 +1,5 @@
 /** Attributes of pickled objects: what BUILD would have set. */
-import { isDict, isGlobal, isObject, isSequence, type PickleValue } from '../pickle/values.ts';
+import { isDict, isGlobal, isObject, isSequence, type PickleValue } from './values.ts';
 
 /** The class of an object, or the name itself where the value is one; null for anything else. */
 export function classNameOf(value: PickleValue): string | null {
