@@ -50,7 +50,7 @@ function room(path: string): string {
 
 function imports(text: string): string[] {
   const statement =
-    /^(?:import|export|\}).*?from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm;
+    /^(?:import|export|\}).*?from '([^']+)'|\b(?:import|require)\('([^']+)'\)|^import '([^']+)'/gm;
   return [...text.matchAll(statement)].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
 }
 
@@ -81,7 +81,8 @@ describe('the way of the data', () => {
     const allowed = (name: string) => (name === 'ws' ? 2 : 1);
     expect([...seen].filter(([name, paths]) => paths.length > allowed(name))).toEqual([]);
     const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const declared = Object.keys(manifest.dependencies);
+    const { dependencies, peerDependencies } = manifest;
+    const declared = Object.keys({ ...dependencies, ...peerDependencies });
     expect([...seen.keys()].filter((name) => !declared.includes(name))).toEqual([]);
   });
 

@@ -18,7 +18,8 @@ async function line(name: (typeof names)[number]): Promise<{ ok: boolean | null;
     }
   } catch (error) {
     if (!isLaikaError(error)) throw error;
-    return { ok: null, text: `not available: ${error.details.what}` };
+    const { next } = error.details;
+    return { ok: null, text: `not available: ${error.message}${next ? `; ${next}` : ''}` };
   }
 }
 

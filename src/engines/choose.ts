@@ -2,6 +2,7 @@
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Engine } from './engine.ts';
 import { openReferenceEngine } from './reference/reference-engine.ts';
+import { openTensorflowEngine } from './tensorflow/open-tensorflow.ts';
 import { openWasmEngine } from './wasm/wasm-engine.ts';
 
 /** What `--engine` takes; `auto` is the fastest that runs here. */
@@ -16,6 +17,7 @@ export async function openEngine(name: EngineName): Promise<Engine> {
     case 'reference':
       return openReferenceEngine();
     case 'tensorflow':
+      return openTensorflowEngine();
     case 'cuda':
       throw new LaikaError({
         code: 'engine-unavailable',
