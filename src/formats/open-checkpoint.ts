@@ -8,6 +8,7 @@ import { contentKindOf } from './content-kind.ts';
 import { findCheckpoints } from './find-checkpoints.ts';
 import { folderKindOf } from './folder-kind.ts';
 import type { Sighting } from './format.ts';
+import { isPicklePrefix } from './pickle/read-pickle.ts';
 import { isEmptyCheckpoint, recognise } from './recognise.ts';
 import { sight } from './sighting.ts';
 
@@ -75,19 +76,14 @@ function otherFile({ source, head, files }: Sighting): LaikaError {
     const why = `it is ${kind.what}`;
     return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next: kind.next });
   }
-  if (isPickle(head)) {
-    const why = 'it is a bare Python pickle, as torch.save wrote before 1.6; it was not loaded';
-    const next = 'this version reads the archives that torch.save writes since 1.6';
+  if (isPicklePrefix(head)) {
+    const why = 'it is a Python pickle without tensors of torch; it was not loaded';
+    const next = 'name the file that the trainer saved';
     return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
   }
   const why = files[0]?.sizeBytes === 0 ? 'it is empty' : 'its content is of no known layout';
   const next = 'laika validate takes a file or folder that a trainer saved';
   return new LaikaError({ code: 'not-a-checkpoint', what, where, why, next });
-}
-
-/** The protocols that begin with their number. */
-function isPickle(head: Uint8Array): boolean {
-  return head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5;
 }
 
 async function otherFolder({ source, files }: Sighting): Promise<LaikaError> {

@@ -12,6 +12,7 @@ import { npz } from './numpy/npz.ts';
 import { onnx } from './onnx/onnx.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
+import { torchLegacy } from './torch-legacy/torch-legacy.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
 
 export const formats: readonly Format[] = [
@@ -23,6 +24,7 @@ export const formats: readonly Format[] = [
   safetensorsSharded,
   safetensors,
   torchZip,
+  torchLegacy,
   flaxMsgpack,
   npz,
   gguf,

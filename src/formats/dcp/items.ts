@@ -7,8 +7,6 @@ import { decodedSource } from '../../sources/decoded-source.ts';
 import { measureDecoded } from '../../sources/measure-decoded.ts';
 import type { Source } from '../../sources/source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
-import { pickleProblems } from '../pickle/pickle-problems.ts';
-import { readPickle } from '../pickle/read-pickle.ts';
 import type { PickleValue } from '../pickle/values.ts';
 import type { ProblemList } from '../problem-list.ts';
 import { readTorchFile } from '../torch-zip/torch-file.ts';
@@ -21,9 +19,6 @@ export interface DcpItem {
   /** By their path in the pickle: empty for an item that is a tensor. */
   readonly byPath: ReadonlyMap<string, TensorDraft>;
 }
-
-/** A raw pickle of another planner. */
-const pickleBytesMost = 2 ** 26;
 
 /** What a pickled value may decode to. */
 const valueBytesMost = 2 ** 28;
@@ -93,10 +88,6 @@ export class ItemReader {
 
   async #open(placed: PlacedSlice, encoded: EncodedFile): Promise<DcpItem | null> {
     const source = decodedSource(this.#source, [encoded]);
-    const magic = new Uint8Array(Math.min(2, encoded.sizeBytes));
-    await source.read(encoded.name, 0, magic);
-    // Other planners than torch's own pickle values as they are.
-    if (magic[0] === 0x80) return this.#pickle(source, placed, encoded);
     const isStored = encoded.codec === 'stored';
     const torch = await readTorchFile(source, encoded.name, encoded.sizeBytes);
     for (const problem of torch.problems) this.#add(placed, problem, isStored);
@@ -112,23 +103,6 @@ export class ItemReader {
       if (isStored) draft.placement = onRealFile(draft.placement, encoded);
     }
     return { root: torch.root, byPath: torch.byPath };
-  }
-
-  async #pickle(
-    source: Source,
-    placed: PlacedSlice,
-    { name, sizeBytes, codec }: EncodedFile,
-  ): Promise<DcpItem | null> {
-    if (sizeBytes > pickleBytesMost) {
-      this.#broken(placed, `it is a pickle of ${sizeBytes} bytes`);
-      return null;
-    }
-    const bytes = new Uint8Array(sizeBytes);
-    await source.read(name, 0, bytes);
-    const reading = readPickle(bytes, placed.file.name);
-    const found = pickleProblems(reading, { file: placed.file.name, offset: 0, sizeBytes });
-    for (const problem of found) this.#add(placed, problem, codec === 'stored');
-    return { root: reading.value, byPath: new Map() };
   }
 }
 

@@ -51,7 +51,7 @@ export class ByteReader {
   /** Text up to a line feed, which is consumed; bytes are taken as Latin-1. */
   line(maxBytes: number): string {
     const end = this.#bytes.indexOf(10, this.position);
-    if (end < 0) throw new PickleFault('a line without an end');
+    if (end < 0) throw new PickleFault('a line without an end', true);
     if (end - this.position > maxBytes) {
       throw new PickleFault(`a line of ${end - this.position} bytes`);
     }
@@ -64,7 +64,7 @@ export class ByteReader {
     const start = this.position;
     if (!(length <= this.#bytes.length - start)) {
       const rest = this.#bytes.length - start;
-      throw new PickleFault(`${length} bytes are asked for and ${rest} are left`);
+      throw new PickleFault(`${length} bytes are asked for and ${rest} are left`, true);
     }
     this.position = start + length;
     return start;

@@ -19,6 +19,9 @@ import {
   type PickleValue,
 } from './values.ts';
 
+/** torch's storages in pickles that torch did not write: a stream of torch.save in a bytes object. */
+export const loadFromBytes = 'torch.storage._load_from_bytes';
+
 /** What constructing needs of the machine. */
 export interface Constructor {
   readonly ledger: CallLedger;
@@ -26,6 +29,8 @@ export interface Constructor {
   readonly offset: number;
   /** Accounts for values that are copied. `limit-exceeded` past the limit. */
   spend(values: number): void;
+  /** A stream inside the pickle, which loading it would load. */
+  nest(stream: Uint8Array): void;
 }
 
 type Builder = (args: readonly PickleValue[], machine: Constructor) => PickleValue | undefined;
@@ -163,6 +168,8 @@ export function makeByCall(
     return makeInstance(type, name === 'copyreg.__newobj__' ? rest : [], machine);
   }
   ledger.call(callee, args, offset);
+  const [stream] = args;
+  if (name === loadFromBytes && stream instanceof Uint8Array) machine.nest(stream);
   const built = builders.get(name)?.(args, machine);
   return built ?? opaque('reduce', callee, { args, offset });
 }

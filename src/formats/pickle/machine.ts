@@ -9,7 +9,7 @@ import { CallLedger } from './call-ledger.ts';
 import type { Constructor } from './construct.ts';
 import { PickleFault } from './fault.ts';
 import { maxCopiedValues, maxMemoEntries, maxStackDepth } from './limits.ts';
-import { isDict, isObject, isTagged, type PickleValue } from './values.ts';
+import { isDict, isObject, isTagged, type PicklePersistent, type PickleValue } from './values.ts';
 
 export class Machine implements Constructor {
   readonly reader: ByteReader;
@@ -21,6 +21,10 @@ export class Machine implements Constructor {
   /** Heights of the stack at each open MARK: nothing below the last one may be taken. */
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
+  /** References to what lies outside of the pickle, in the order in which they were met. */
+  readonly persistents: PicklePersistent[] = [];
+  /** Streams inside the pickle that loading it would load, with the offset of the call. */
+  readonly nested = new Map<Uint8Array, number>();
   #spent = 0;
 
   constructor(reader: ByteReader, where: string) {
@@ -118,6 +122,17 @@ export class Machine implements Constructor {
     // A second BUILD adds to the first; both are kept, so that nothing can hide in the first.
     const before = target.state;
     target.state = before === undefined ? state : { kind: 'tuple', items: [before, state] };
+  }
+
+  nest(stream: Uint8Array): void {
+    this.spend(1);
+    if (!this.nested.has(stream)) this.nested.set(stream, this.offset);
+  }
+
+  refer(id: PickleValue): void {
+    const reference: PicklePersistent = { kind: 'persistent', id, offset: this.offset };
+    this.persistents.push(reference);
+    this.push(reference);
   }
 
   spend(values: number): void {

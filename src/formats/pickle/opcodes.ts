@@ -1,6 +1,7 @@
 /** The opcodes of protocols 0 to 5, by their byte. */
 import type { Buffer } from 'node:buffer';
 import { makeByCall, makeInstance } from './construct.ts';
+import { PickleFault } from './fault.ts';
 import {
   maxDecimalDigits,
   maxLongBytes,
@@ -197,11 +198,8 @@ function protocol(machine: Machine): void {
 function frame(machine: Machine): void {
   const length = machine.reader.u64();
   const { remaining } = machine.reader;
-  if (length > remaining) machine.fault(`a frame of ${length} bytes where ${remaining} are left`);
-}
-
-function persistent(machine: Machine, id: PickleValue): void {
-  machine.push({ kind: 'persistent', id, offset: machine.offset });
+  if (length <= remaining) return;
+  throw new PickleFault(`a frame of ${length} bytes where ${remaining} are left`, true);
 }
 
 const opcodes: readonly (readonly [number, Opcode])[] = [
@@ -220,8 +218,8 @@ const opcodes: readonly (readonly [number, Opcode])[] = [
   [0x4c, longLine],
   [0x4d, (m) => m.push(m.reader.u16())],
   [0x4e, (m) => m.push(null)],
-  [0x50, (m) => persistent(m, m.reader.line(maxNameBytes))],
-  [0x51, (m) => persistent(m, m.pop())],
+  [0x50, (m) => m.refer(m.reader.line(maxNameBytes))],
+  [0x51, (m) => m.refer(m.pop())],
   [0x52, reduce],
   [0x53, stringLine],
   [0x54, (m) => latin(m, m.reader.i32())],

@@ -1,5 +1,6 @@
 /** What a reading of a pickle found, as problems of the file that holds it. */
 import type { Problem } from '../../checkpoint/problem.ts';
+import { nestedCalls } from './nested-streams.ts';
 import type { PickleReading } from './read-pickle.ts';
 
 export interface PicklePlace {
@@ -13,7 +14,8 @@ export interface PicklePlace {
 export function pickleProblems(reading: PickleReading, place: PicklePlace): Problem[] {
   const { file } = place;
   const at = (offset: number) => (place.offset === null ? {} : { offset: place.offset + offset });
-  const problems: Problem[] = reading.calls.map(({ kind, offset, message }) => ({
+  const calls = [...reading.calls, ...nestedCalls(reading, file)];
+  const problems: Problem[] = calls.map(({ kind, offset, message }) => ({
     rule: kind === 'code' ? 'code-in-pickle' : 'unknown-class-in-pickle',
     kind: kind === 'code' ? 'security' : 'info',
     file,

@@ -6,7 +6,7 @@ import { PickleFault } from './fault.ts';
 import { maxOpcodes, maxPickleBytes } from './limits.ts';
 import { Machine, pickleLimit } from './machine.ts';
 import { opcodeTable, stopOpcode } from './opcodes.ts';
-import type { PickleValue } from './values.ts';
+import type { PicklePersistent, PickleValue } from './values.ts';
 
 export interface PickleReading {
   /** What the pickle describes; undefined where it broke off. */
@@ -15,8 +15,19 @@ export interface PickleReading {
   readonly endOffset: number;
   /** Why it broke off, a sentence; null where it did not. */
   readonly fault: string | null;
+  /** It broke off because the bytes end. */
+  readonly isCut: boolean;
   /** Names and calls worth a line, met before the end. */
   readonly calls: readonly PickleCall[];
+  /** References to what lies outside, met before the end. */
+  readonly persistents: readonly PicklePersistent[];
+  /** Streams inside it that loading it would load, with the offsets of those calls. */
+  readonly nested: ReadonlyMap<Uint8Array, number>;
+}
+
+/** True where the bytes begin as the protocols do that name themselves: 2 to 5. */
+export function isPicklePrefix(head: Uint8Array): boolean {
+  return head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5;
 }
 
 /** Runs until STOP. */
@@ -45,16 +56,20 @@ export function readPickle(bytes: Uint8Array, where: string, start = 0): PickleR
     throw pickleLimit(where, `its pickle is longer than ${maxPickleBytes} bytes`);
   }
   const machine = new Machine(new ByteReader(bytes, start), where);
+  const { persistents, nested } = machine;
   try {
     const value = run(machine);
     const endOffset = machine.reader.position;
-    return { value, endOffset, fault: null, calls: machine.ledger.calls() };
+    const calls = machine.ledger.calls();
+    return { value, endOffset, fault: null, isCut: false, calls, persistents, nested };
   } catch (error) {
     const calls = machine.ledger.calls();
     // A limit must not hide what was already found: a hostile pickle could pass one on purpose.
     const told = isLaikaError(error, 'limit-exceeded') && calls.some(({ kind }) => kind === 'code');
     if (!(error instanceof PickleFault) && !told) throw error;
     const endOffset = machine.offset;
-    return { value: undefined, endOffset, fault: (error as Error).message, calls };
+    const fault = (error as Error).message;
+    const isCut = error instanceof PickleFault && error.isCut;
+    return { value: undefined, endOffset, fault, isCut, calls, persistents, nested };
   }
 }

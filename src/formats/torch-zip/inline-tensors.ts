@@ -2,42 +2,11 @@
  * Tensors in compressed members: inflated once at opening, because nothing can read them in place.
  */
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement } from '../../checkpoint/tensor.ts';
-import { toLogicalBytes } from '../../sources/element-bytes.ts';
 import type { Source } from '../../sources/source.ts';
 import { bombProblem, readMember, type ZipArchive, type ZipMember } from '../zip/zip-archive.ts';
+import { inlineView } from './inline-view.ts';
 import { maxInlineBytes, maxInlineTotalBytes } from './limits.ts';
-import type { CompressedTensor, StoredView } from './tensor-list.ts';
-
-/** Copies the elements of a view in logical order. */
-function gather(storage: Uint8Array, { view, type }: StoredView): Uint8Array {
-  const { bytes } = type;
-  if (view.contiguous) {
-    const start = view.offset * bytes;
-    return storage.slice(start, start + view.elements * bytes);
-  }
-  const out = new Uint8Array(view.elements * bytes);
-  const index = view.shape.map(() => 0);
-  let from = view.offset;
-  for (let element = 0; element < view.elements; element += 1) {
-    out.set(storage.subarray(from * bytes, (from + 1) * bytes), element * bytes);
-    for (let axis = index.length - 1; axis >= 0; axis -= 1) {
-      const [i, stride] = [(index[axis] as number) + 1, view.strides[axis] as number];
-      index[axis] = i;
-      from += stride;
-      if (i < (view.shape[axis] as number)) break;
-      index[axis] = 0;
-      from -= i * stride;
-    }
-  }
-  return out;
-}
-
-function inline(storage: Uint8Array, form: StoredView): Placement {
-  const bytes = gather(storage, form);
-  toLogicalBytes(bytes, { dtype: form.type.dtype, bigEndian: form.bigEndian, lazy: form.lazy });
-  return { kind: 'inline', bytes };
-}
+import type { CompressedTensor } from './tensor-list.ts';
 
 function byMember(tensors: readonly CompressedTensor[]): Map<ZipMember, CompressedTensor[]> {
   const groups = new Map<ZipMember, CompressedTensor[]>();
@@ -72,7 +41,7 @@ export async function inflateTensors(
       // The first may have used up what was left for the next.
       if (size > left) continue;
       left -= size;
-      draft.placement = inline(bytes, form);
+      draft.placement = inlineView(bytes, form);
     }
   }
   return problems;

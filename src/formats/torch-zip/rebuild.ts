@@ -1,4 +1,5 @@
 /** What torch's reconstruct functions would have built: read from their arguments, never called. */
+import { loadFromBytes } from '../pickle/construct.ts';
 import {
   entryOf,
   isGlobal,
@@ -8,13 +9,15 @@ import {
   type PickleObject,
   type PicklePersistent,
   type PickleValue,
+  qualifiedName,
 } from '../pickle/values.ts';
 import { type ElementType, elementTypeOf, elementTypeOfStorage } from './element-types.ts';
 
 /** A tensor that looks at a storage. */
 export interface ViewSpec {
   readonly kind: 'view';
-  readonly storage: PicklePersistent;
+  /** A reference, or the call that would load a stream inside the pickle. */
+  readonly storage: PicklePersistent | PickleObject;
   /** In elements, as stored; checked by who places the view. */
   readonly offset: PickleValue;
   readonly size: PickleValue;
@@ -50,8 +53,15 @@ function at(args: Args, index: number): PickleValue {
   return args[index] ?? null;
 }
 
-function isPersistent(value: PickleValue): value is PicklePersistent {
+/** A reference to a storage beside the pickle. */
+export function isPersistent(value: PickleValue): value is PicklePersistent {
   return isTagged(value) && value.kind === 'persistent';
+}
+
+/** What pickle.dump makes of a storage: a call that would load it from a bytes object. */
+export function isNestedStorage(value: PickleValue): value is PickleObject {
+  if (!isObject(value) || !isGlobal(value.callee)) return false;
+  return value.made === 'reduce' && qualifiedName(value.callee) === loadFromBytes;
 }
 
 function typeOf(value: PickleValue): ElementType | null {
@@ -62,7 +72,9 @@ const noElements: PickleValue = { kind: 'tuple', items: [] };
 
 function view(args: Args, rest: Partial<ViewSpec> = {}): TensorSpec {
   const storage = at(args, 0);
-  if (!isPersistent(storage)) return { kind: 'broken', reason: 'its storage is no storage' };
+  if (!isPersistent(storage) && !isNestedStorage(storage)) {
+    return { kind: 'broken', reason: 'its storage is no storage' };
+  }
   return {
     kind: 'view',
     storage,
@@ -116,8 +128,8 @@ function valueType(items: Args): ElementType | null {
   return inner.type ?? storageType(inner.storage);
 }
 
-function storageType(storage: PicklePersistent): ElementType | null {
-  const type = isSequence(storage.id) ? storage.id.items[1] : undefined;
+function storageType(storage: ViewSpec['storage']): ElementType | null {
+  const type = isPersistent(storage) && isSequence(storage.id) ? storage.id.items[1] : undefined;
   return isGlobal(type) ? elementTypeOfStorage(type.name) : null;
 }
 

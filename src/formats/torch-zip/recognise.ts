@@ -1,6 +1,7 @@
 /** Is a file one of torch.save's archives? By its first bytes, else by its name. */
 import { Buffer } from 'node:buffer';
 import type { Sighting } from '../format.ts';
+import { isPicklePrefix } from '../pickle/read-pickle.ts';
 
 const localSignature = Buffer.from('PK\x03\x04', 'latin1');
 const pickleName = Buffer.from('/data.pkl', 'latin1');
@@ -17,18 +18,13 @@ function memberName(head: Buffer, at: number): string | null {
   return head.toString('latin1', at + 30, at + 30 + head.readUInt16LE(at + 26));
 }
 
-/** Streams of pickles without an archive are other layouts. */
-function isPlainPickle(head: Buffer): boolean {
-  return head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5;
-}
-
 export function recogniseTorchZip({ source, files, head }: Sighting): 'certain' | 'named' | 'no' {
   const [file] = files;
   if (!source.isFile || !file) return 'no';
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
   const first = memberName(bytes, 0);
   if (first !== null && torchMember.test(first) && isTorchArchive(bytes, first)) return 'certain';
-  return torchName.test(file.name) && !isPlainPickle(bytes) ? 'named' : 'no';
+  return torchName.test(file.name) && !isPicklePrefix(bytes) ? 'named' : 'no';
 }
 
 /** `data.pkl` comes first since torch 1.7; writers before that began with `version`. */

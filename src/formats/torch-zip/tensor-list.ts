@@ -3,13 +3,15 @@ import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Placement } from '../../checkpoint/tensor.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { maxPickleBytes } from '../pickle/limits.ts';
 import type { PickleValue } from '../pickle/values.ts';
 import { ProblemList } from '../problem-list.ts';
 import type { ZipMember } from '../zip/zip-archive.ts';
 import type { ElementType } from './element-types.ts';
+import { inlineView } from './inline-view.ts';
 import { maxTensors } from './limits.ts';
 import { type AbsentSpec, readTensor, type TensorSpec, type ViewSpec } from './rebuild.ts';
-import type { Storage, Storages } from './storages.ts';
+import type { Storage, StorageBytes, StorageResolver } from './storage-id.ts';
 import { checkView, readShape, type View } from './views.ts';
 
 /** A tensor whose bytes must be inflated before they can be placed. */
@@ -60,12 +62,13 @@ export class TensorLister {
   readonly tied: (readonly [string, string])[] = [];
   readonly problems = new ProblemList();
   readonly #file: string;
-  readonly #storages: Storages;
+  readonly #storages: StorageResolver;
   readonly #bigEndian: boolean;
   readonly #names = new Set<string>();
+  #memoryLeft = maxPickleBytes;
   readonly #identities = new Map<string, string>();
 
-  constructor(file: string, storages: Storages, bigEndian: boolean) {
+  constructor(file: string, storages: StorageResolver, bigEndian: boolean) {
     this.#file = file;
     this.#storages = storages;
     this.#bigEndian = bigEndian;
@@ -172,26 +175,42 @@ export class TensorLister {
 
   #place(storage: Storage, form: StoredView): Listing {
     const { view, type } = form;
-    const member = storage.member as ZipMember;
+    const bytes = storage.bytes as StorageBytes;
     const packed = type.dtype === 'f4e2m1';
     if (packed && !view.contiguous) return this.#unread(view, type, 'packed elements in a view');
     const { shape, elements } = packed ? doubled(view) : view;
     const identity = view.elements === 0 ? null : identityOf(storage, form);
     const available = Math.floor((storage.elements * storage.type.bytes) / type.bytes);
-    const place = { key: storage.key, first: view.offset, available };
-    const listing = { shape, elements, type, identity, place };
-    if (member.compressed) {
+    const first = firstOf(storage, form);
+    const place = { key: storage.key, first, available: available + first - view.offset };
+    const listing = { shape, elements, type, identity, place, compressed: null };
+    if (bytes.kind === 'compressed') {
       const placement: Placement = { kind: 'absent', reason: 'compressed' };
-      return { ...listing, placement, compressed: { member, form } };
+      return { ...listing, placement, compressed: { member: bytes.member, form } };
     }
-    const offset = member.payloadOffset + view.offset * type.bytes;
-    const placement = placementOf(this.#file, offset, { ...form, elements });
-    return { ...listing, placement, compressed: null };
+    if (bytes.kind === 'memory') return { ...listing, placement: this.#keep(bytes.bytes, form) };
+    const offset = bytes.offset + view.offset * type.bytes;
+    return { ...listing, placement: placementOf(this.#file, offset, { ...form, elements }) };
+  }
+
+  /** A view of bytes that are in memory; a repeated dimension could make it any size. */
+  #keep(storage: Uint8Array, form: StoredView): Placement {
+    const size = form.view.elements * form.type.bytes;
+    if (size > this.#memoryLeft) return { kind: 'absent', reason: 'too large to be kept' };
+    this.#memoryLeft -= size;
+    return inlineView(storage, form);
   }
 }
 
-function identityOf({ key }: Storage, { view, type, lazy }: StoredView): string {
-  return JSON.stringify([key, type.dtype, lazy, view.offset, view.shape, view.strides]);
+/** Elements of the tensor's type before its first one, views of views included. */
+function firstOf(storage: Storage, { view, type }: StoredView): number {
+  return Math.floor((storage.first * storage.type.bytes) / type.bytes) + view.offset;
+}
+
+function identityOf(storage: Storage, form: StoredView): string {
+  const { view, type, lazy } = form;
+  const first = firstOf(storage, form);
+  return JSON.stringify([storage.key, type.dtype, lazy, first, view.shape, view.strides]);
 }
 
 /**

@@ -5,8 +5,8 @@ import type { Problem } from '../../checkpoint/problem.ts';
 import type { SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
-import { readContents } from './contents.ts';
 import { recogniseTorchZip } from './recognise.ts';
+import { torchCheckpoint } from './torch-checkpoint.ts';
 import { readTorchFile, type TorchFile } from './torch-file.ts';
 
 export const torchZip: Format = {
@@ -23,23 +23,8 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
   const torch = await readTorchFile(source, file.name, file.sizeBytes);
   // Where the first member is one of torch's, it is the directory that is wrong.
   if (torch.isForeign && recogniseTorchZip(sighting) !== 'certain') throw foreign(source.path);
-  const contents = await readContents({ source, file }, torch);
-  const { name, sizeBytes, identity } = file;
-  return {
-    path: source.path,
-    layout: 'torch-zip',
-    step: contents.step,
-    complete: torch.isWhole,
-    files: [{ name, sizeBytes, identity }],
-    tensors: torch.tensors,
-    optimizers: contents.optimizers,
-    frozen: contents.frozen,
-    tied: torch.tied,
-    hasScheduler: contents.schedulers.length > 0,
-    schedulers: contents.schedulers,
-    checksums: torch.checksums,
-    problems: [...torch.problems, ...contents.problems, ...unlisted(torch, name)],
-  };
+  const checkpoint = await torchCheckpoint(sighting, torch, 'torch-zip');
+  return { ...checkpoint, problems: [...checkpoint.problems, ...unlisted(torch, file.name)] };
 }
 
 function unlisted({ isForeign }: TorchFile, file: string): Problem[] {

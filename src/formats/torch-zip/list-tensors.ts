@@ -1,0 +1,35 @@
+/** The tensors and containers of one pickle. */
+import { isLaikaError } from '../../checkpoint/errors.ts';
+import type { PickleValue } from '../pickle/values.ts';
+import type { StorageResolver } from './storage-id.ts';
+import { TensorLister } from './tensor-list.ts';
+import type { Container } from './torch-file.ts';
+import { walkTree } from './tree-walk.ts';
+
+/** What the walk through one pickle found. */
+export interface Listed {
+  readonly lister: TensorLister;
+  readonly containers: Container[];
+}
+
+/**
+ * Lists the tensors below `root`. A limit that a suspect pickle passes is no news.
+ * @throws LaikaError `limit-exceeded`.
+ */
+export function listTensors(
+  root: PickleValue,
+  storages: StorageResolver,
+  options: { file: string; bigEndian: boolean; isSuspect: boolean },
+): Listed {
+  const lister = new TensorLister(options.file, storages, options.bigEndian);
+  const containers: Container[] = [];
+  try {
+    walkTree(root, options.file, {
+      leaf: (path, value) => lister.add(path, value),
+      container: (path, value) => void containers.push({ path, value }),
+    });
+  } catch (error) {
+    if (!(options.isSuspect && isLaikaError(error, 'limit-exceeded'))) throw error;
+  }
+  return { lister, containers };
+}
