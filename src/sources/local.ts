@@ -2,7 +2,7 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import { opendirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { LaikaError } from '../checkpoint/errors.ts';
+import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import { FileHandles } from './file-handles.ts';
 import { escapeReason, safeJoin } from './safe-join.ts';
 import type { Source, SourceFile } from './source.ts';
@@ -14,14 +14,18 @@ const openFiles = 64;
 const listLimit = 1_000_000;
 
 /**
- * Opens a file or a folder for reading.
+ * Opens a file or a folder for reading, or the files of a folder that share a prefix: what TensorFlow
+ * calls a checkpoint is the name of no file, and ranks may save side by side.
  * @throws LaikaError `path-missing`, `path-unreadable` (permission, a pipe, a device).
  */
 export async function openLocalSource(path: string): Promise<Source> {
   const absolute = resolve(path);
   const state = stateOf(absolute, path);
-  if (state.isFile()) return new LocalSource(path, dirname(absolute), basename(absolute));
-  if (state.isDirectory()) return new LocalSource(path, absolute, null);
+  if (Array.isArray(state)) return new LocalSource(path, dirname(absolute), { only: state });
+  if (state.isFile()) {
+    return new LocalSource(path, dirname(absolute), { name: basename(absolute) });
+  }
+  if (state.isDirectory()) return new LocalSource(path, absolute, {});
   throw new LaikaError({
     code: 'path-unreadable',
     what: 'Only regular files and folders are read',
@@ -30,12 +34,42 @@ export async function openLocalSource(path: string): Promise<Source> {
   });
 }
 
-function stateOf(absolute: string, path: string): BigIntStats {
+/** Where nothing has this name: the files whose common prefix it is. */
+function stateOf(absolute: string, path: string): BigIntStats | string[] {
   try {
     return statSync(absolute, { bigint: true });
   } catch (error) {
+    const family = isMissing(error) ? familyOf(absolute) : [];
+    if (family.length > 0) return family;
     throw storageError(error, path);
   }
+}
+
+/** Names of files that are parts of one checkpoint under this prefix, and of no other. */
+function familyOf(absolute: string): string[] {
+  const [root, prefix] = [dirname(absolute), basename(absolute)];
+  const rests: string[] = [];
+  try {
+    for (const entry of readFolder(root, true)) {
+      if (!entry.name.startsWith(prefix) || kindOf(entry, root, entry.name) !== 'file') continue;
+      rests.push(entry.name.slice(prefix.length));
+    }
+  } catch (error) {
+    if (isLaikaError(error, 'path-missing')) return [];
+    throw error;
+  }
+  const pattern = rests.includes('.index') ? bundlePart : rankPart;
+  return rests.filter((rest) => pattern.test(rest)).map((rest) => prefix + rest);
+}
+
+const bundlePart = /^\.(index|data-[0-9]{5}-of-[0-9]{5})$/;
+const rankPart = /^[-_]rank[-_]?[0-9]{1,7}\.(pt|pth|bin|ckpt)$/;
+
+interface Part {
+  /** The file that the user named. */
+  readonly name?: string;
+  /** The only files of the folder that count. */
+  readonly only?: readonly string[];
 }
 
 class LocalSource implements Source {
@@ -43,15 +77,17 @@ class LocalSource implements Source {
   readonly isFile: boolean;
   readonly #root: string;
   readonly #name: string | null;
+  readonly #only: ReadonlySet<string> | null;
   readonly #handles = new FileHandles(openFiles);
   /** Names that were checked already: checking takes as long as a small read. */
   readonly #paths = new Map<string, string>();
 
-  constructor(path: string, root: string, name: string | null) {
+  constructor(path: string, root: string, { name, only }: Part) {
     this.path = path;
-    this.isFile = name !== null;
+    this.isFile = name !== undefined;
     this.#root = root;
-    this.#name = name;
+    this.#name = name ?? null;
+    this.#only = only ? new Set(only) : null;
   }
 
   async list(depth = 3): Promise<readonly SourceFile[]> {
@@ -59,7 +95,9 @@ class LocalSource implements Source {
       const file = await this.stat(this.#name);
       return file ? [file] : [];
     }
-    const files = listFolder(this.#root, depth);
+    const files = this.#only
+      ? [...this.#only].flatMap((file) => describe(this.localPath(file), file) ?? [])
+      : listFolder(this.#root, depth);
     return files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 

@@ -24,6 +24,39 @@ function write(name: string, bytes: string | Uint8Array): string {
   return path;
 }
 
+describe('a prefix of files', () => {
+  const listed = async (path: string) => {
+    const source = await openLocalSource(join(folder, path));
+    expect(source.isFile).toBe(false);
+    return (await source.list()).map((file) => file.name);
+  };
+
+  it('is the files of one TensorFlow checkpoint', async () => {
+    for (const name of ['ckpt-5.index', 'ckpt-5.data-00000-of-00001', 'ckpt-50.index']) {
+      write(`prefix/${name}`, name);
+    }
+    expect(await listed('prefix/ckpt-5')).toEqual(['ckpt-5.data-00000-of-00001', 'ckpt-5.index']);
+    expect(await listed('prefix/ckpt-50')).toEqual(['ckpt-50.index']);
+  });
+
+  it('is the files of ranks, and of no other checkpoint', async () => {
+    for (const name of ['a-rank-0.pt', 'a-rank-1.pt', 'a-2-rank-0.pt', 'a.pt', 'a-rank.txt']) {
+      write(`ranks/${name}`, name);
+    }
+    expect(await listed('ranks/a')).toEqual(['a-rank-0.pt', 'a-rank-1.pt']);
+    const source = await openLocalSource(join(folder, 'ranks/a'));
+    const into = new Uint8Array(11);
+    await source.read('a-rank-1.pt', 0, into);
+    expect(Buffer.from(into).toString()).toBe('a-rank-1.pt');
+  });
+
+  it('is none where no file has it', async () => {
+    for (const path of ['ranks/b', 'ranks/a-ra', 'nowhere/a']) {
+      expect(await codeOf(openLocalSource(join(folder, path)))).toBe('path-missing');
+    }
+  });
+});
+
 describe('a local folder', () => {
   it('lists regular files by name, at most as deep as asked', async () => {
     write('deep/b', '1');
