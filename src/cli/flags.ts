@@ -1,5 +1,6 @@
 /** Flags that several commands share: read once, checked once. */
 import { LaikaError } from '../checkpoint/errors.ts';
+import type { EngineOptions } from '../engines/choose.ts';
 import type { DeclaredOptimizer } from '../scan/options.ts';
 import { type ExitPolicy, failOnChoices } from './exit-code.ts';
 import { type Output, parseOutput } from './output.ts';
@@ -64,22 +65,46 @@ export function parseOptimizer(text: string): DeclaredOptimizer {
 
 /** Flags whose capability is not built yet end here, with one sentence. */
 export function refuseUnbuilt(flags: RawFlags): void {
-  const unbuilt: readonly (readonly [string, unknown])[] = [
-    ['--names', flags.names],
-    ['--io-limit', flags.ioLimit],
-  ];
+  const unbuilt: readonly (readonly [string, unknown])[] = [['--names', flags.names]];
   for (const [flag, value] of unbuilt) {
     if (value === undefined) continue;
     throw invalid(`${flag} is not built yet`, `${flag} ${String(value)}`, `leave ${flag} out`);
   }
-  if (flags.threads === undefined) return;
-  const threads = positive(flags.threads, '--threads');
-  if (threads === 1) return;
+}
+
+/** How the engine may use the machine. @throws LaikaError `arguments-invalid`. */
+export function engineOptions(flags: RawFlags): EngineOptions {
+  const { threads, ioLimit } = flags;
+  return {
+    ...(threads === undefined ? {} : { threads: wholeThreads(threads) }),
+    ...(ioLimit === undefined ? {} : { bytesPerSecond: bytesPerSecond(ioLimit) }),
+  };
+}
+
+/** More threads than any machine has. */
+const threadsMax = 256;
+
+function wholeThreads(text: string): number {
+  const threads = positive(text, '--threads');
+  if (Number.isInteger(threads) && threads >= 1 && threads <= threadsMax) return threads;
   throw invalid(
-    'more than one thread is not built yet',
-    `--threads ${flags.threads}`,
-    'use --threads 1',
+    `not a whole number from 1 to ${threadsMax}`,
+    `--threads ${text}`,
+    'for example --threads 2',
   );
+}
+
+const rateUnits: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, G: 1e9 };
+
+/** `200M`, `200MB/s` or `200MiB/s`. */
+function bytesPerSecond(text: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?) ?([KMG]?)(i?)B?(?:\/s)?$/i.exec(text.trim());
+  const [, digits = '', letter = '', binary = ''] = match ?? [];
+  const decimal = rateUnits[letter.toUpperCase()] as number;
+  const unit = binary === '' ? decimal : 2 ** (10 * Math.round(Math.log10(decimal) / 3));
+  const rate = Number(digits) * unit;
+  if (match && rate >= 1) return rate;
+  throw invalid('not a rate of reading', `--io-limit ${text}`, 'for example --io-limit 200M');
 }
 
 export function outputsOf(flags: RawFlags): Output[] {

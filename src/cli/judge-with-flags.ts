@@ -1,6 +1,6 @@
 /** From flags to a printed result: what `validate` and `inspect` share. */
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
-import { openEngine } from '../engines/choose.ts';
+import { type EngineOptions, openEngine } from '../engines/choose.ts';
 import type { Engine } from '../engines/engine.ts';
 import { findLogs } from '../logs/find-logs.ts';
 import { readLogs } from '../logs/read-logs.ts';
@@ -12,6 +12,7 @@ import type { Result } from '../verdict/result.ts';
 import { applyConfig } from './config.ts';
 import { exitCode, failsOn, unmetDemands } from './exit-code.ts';
 import {
+  engineOptions,
   exitPolicy,
   outputsOf,
   parseOptimizer,
@@ -61,9 +62,9 @@ export function againCommand(checked: Checked, flags: RawFlags): string {
 const engineNames = ['auto', 'wasm', 'reference', 'tensorflow', 'cuda'] as const;
 
 /** @throws LaikaError for a name that is none, or an engine that is not here. */
-export function engineOf(flags: RawFlags): Promise<Engine> {
+export function engineOf(flags: RawFlags, options: EngineOptions = {}): Promise<Engine> {
   const name = engineNames.find((each) => each === (flags.engine ?? 'auto'));
-  if (name) return openEngine(name);
+  if (name) return openEngine(name, { ...options, ...engineOptions(flags) });
   throw new LaikaError({
     code: 'arguments-invalid',
     what: 'no such engine',
@@ -84,9 +85,9 @@ async function judged(flags: RawFlags, listing: Listing, checked: Checked): Prom
       ? await judgeReplicas([head, ...replicas], engine, next)
       : await judge({ head, base, options, engine, next, listTensors });
     if (flags.reproducible) return result;
-    const { name, device } = engine;
+    const { name, device, threads = 1 } = engine;
     const bytes = result.coverage?.bytes_read ?? 0;
-    return { ...result, engine: { name, device, threads: 1, bytes, seconds: progress.seconds() } };
+    return { ...result, engine: { name, device, threads, bytes, seconds: progress.seconds() } };
   } finally {
     progress.clear();
     await engine.close();

@@ -29,7 +29,7 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
   refuseUnbuilt(flags);
   const output = outputOf(flags);
   const policy = exitPolicy(flags);
-  const engine = await engineOf(flags);
+  const engine = await engineOf(flags, { polite: true });
   try {
     return await watchCommand({
       runs,

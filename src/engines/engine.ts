@@ -89,6 +89,10 @@ export interface EngineContext {
 }
 
 export interface Engine {
+  /** Sweeps that may be under way together; absent: one at a time. */
+  readonly inFlight?: number;
+  /** Threads that compute; absent: one. */
+  readonly threads?: number;
   readonly name: 'reference' | 'wasm' | 'tensorflow' | 'cuda';
   /** For people: `2 threads, SIMD`. */
   readonly device: string;

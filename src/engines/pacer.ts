@@ -1,5 +1,6 @@
-/** Gives the rest of the process its turn while an engine computes. */
-import { setImmediate } from 'node:timers/promises';
+/** Gives the rest of the process its turn while an engine computes, and keeps to a rate of reading. */
+import { performance } from 'node:perf_hooks';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 
 /** About 2 to 5 ms of work: a ping is answered in time, and the pauses cost nothing. */
 const turnBytes = 16 * 1024 * 1024;
@@ -7,15 +8,34 @@ const turnBytes = 16 * 1024 * 1024;
 /** What one read costs besides its bytes, in bytes that could have been swept instead. */
 const callBytes = 64 * 1024;
 
-/** One an engine: many small sweeps count like one large one. */
+/** Waiting is worth a timer from here on, in milliseconds. */
+const leastWait = 2;
+
+/** One a thread: many small sweeps count like one large one. */
 export class Pacer {
+  readonly #bytesPerMs: number;
   #spent = 0;
+  /** When the bytes read so far are paid for, in milliseconds of `performance.now`. */
+  #paidAt = 0;
+
+  /** `bytesPerSecond`: to read at most; Infinity for as much as there is. */
+  constructor(bytesPerSecond = Infinity) {
+    this.#bytesPerMs = bytesPerSecond / 1000;
+  }
 
   /** Call after reading `bytes`; resolves after the event loop's turn when one is due. */
   async pause(bytes: number): Promise<void> {
+    if (Number.isFinite(this.#bytesPerMs)) await this.#wait(bytes);
     this.#spent += bytes + callBytes;
     if (this.#spent < turnBytes) return;
     this.#spent = 0;
     await setImmediate();
+  }
+
+  async #wait(bytes: number): Promise<void> {
+    const now = performance.now();
+    this.#paidAt = Math.max(now, this.#paidAt) + bytes / this.#bytesPerMs;
+    const wait = this.#paidAt - now;
+    if (wait >= leastWait) await setTimeout(wait);
   }
 }

@@ -32,6 +32,18 @@ export class CoverageTally {
     tally.unknown.set(reason, (tally.unknown.get(reason) ?? 0) + elements);
   }
 
+  /** Adds what another tally counted, its rules in their order. */
+  absorb(other: CoverageTally): void {
+    for (const { rule, elements, of, unknown } of other.rules()) {
+      const tally = this.#tally(rule);
+      tally.elements += elements;
+      tally.of += of;
+      for (const [reason, count] of unknown) {
+        tally.unknown.set(reason, (tally.unknown.get(reason) ?? 0) + count);
+      }
+    }
+  }
+
   /** In the order in which rules were first met. */
   rules(): readonly RuleTally[] {
     return [...this.#rules.values()];

@@ -20,7 +20,7 @@ import type { PageOutcome } from './pages.ts';
 import { type CopyReason, planUnit } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
 import { judgeSteps, type StepReport } from './steps.ts';
-import { SweepRunner } from './sweep-runner.ts';
+import { planGroups, SweepRunner } from './sweep-runner.ts';
 import { sweepSingles, sweepTies } from './sweep-singles.ts';
 
 export interface Opened {
@@ -138,11 +138,7 @@ export async function scanPair(
     ...{ pair, options, coverage, sameStep, averagings },
     pairRefusal: refusal,
   };
-  for (const unit of alignment.units) {
-    for (const plan of planUnit(unit, context)) {
-      for (const outcome of await run.run(plan)) run.keepCopy(outcome);
-    }
-  }
+  await run.runAll(planGroups(alignment.units, planUnit, context));
   await sweepSingles(run, alignment, context, ends);
   await sweepTies(run, pair.head);
   countFinite(run, pair.head);

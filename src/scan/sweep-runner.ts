@@ -1,10 +1,11 @@
-/** Runs planned sweeps one after the other and keeps what each returns. */
+/** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import {
   checksumKey,
   type Engine,
   type EngineContext,
+  type Sweep,
   type SweepResult,
 } from '../engines/engine.ts';
 import type { Constants, Operand } from '../laws/law.ts';
@@ -18,9 +19,36 @@ import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
 import { comparePages, type PageOutcome } from './pages.ts';
 import { copyRules, type Plan } from './plan.ts';
+import type { PlanContext } from './plan-laws.ts';
 import type { CopyOutcome, LawOutcome, Opened, PairEnds } from './scan.ts';
 
 const noDigests = new Uint32Array();
+
+/** Plans that belong together, and what planning them told: it is counted when they are kept. */
+export interface PlanGroup {
+  readonly plans: readonly Plan[];
+  readonly coverage: CoverageTally;
+}
+
+/** Plans each item when its turn comes; what that tells of coverage is counted with its sweeps. */
+export function* planGroups<Item>(
+  items: Iterable<Item>,
+  plan: (item: Item, context: PlanContext) => readonly Plan[],
+  context: PlanContext,
+): Generator<PlanGroup> {
+  for (const item of items) {
+    const coverage = new CoverageTally();
+    yield { coverage, plans: plan(item, { ...context, coverage }) };
+  }
+}
+
+/** A sweep that is under way. */
+interface Started {
+  readonly plan: Plan;
+  readonly result: Promise<SweepResult>;
+  /** Of its group, at the group's first plan. */
+  readonly coverage: CoverageTally | null;
+}
 
 export class SweepRunner {
   readonly coverage = new CoverageTally();
@@ -41,6 +69,10 @@ export class SweepRunner {
   readonly #options: ScanOptions;
   readonly #undecoded = { head: [] as Problem[], base: [] as Problem[] };
   readonly #crc32 = new Map<string, number>();
+  /** Ends sweeps that nobody waits for any more. */
+  readonly #stop = new AbortController();
+  /** Bytes that sweeps under way have read as well. */
+  #bytesSeen = 0;
 
   constructor(ends: PairEnds, engine: Engine, options: ScanOptions) {
     this.#ends = ends;
@@ -49,8 +81,49 @@ export class SweepRunner {
   }
 
   /** Returns the copies for the caller to judge; laws, records and checksums are kept here. */
-  async run(plan: Plan): Promise<readonly CopyOutcome[]> {
-    const result = await this.#sweep(plan);
+  run(plan: Plan): Promise<readonly CopyOutcome[]> {
+    return this.#keep(this.#start(plan, null));
+  }
+
+  /**
+   * Runs every plan and keeps what it returns, copies included. However many sweeps are under way
+   * together, all is kept in the order of the plans.
+   */
+  async runAll(groups: Iterable<PlanGroup>): Promise<void> {
+    const started: Started[] = [];
+    try {
+      for (const { plans, coverage } of groups) {
+        if (plans.length === 0) started.push(nothing(coverage));
+        for (const [i, plan] of plans.entries()) {
+          started.push(this.#start(plan, i === 0 ? coverage : null));
+        }
+        while (started.length >= (this.#engine.inFlight ?? 1)) await this.#keepFirst(started);
+      }
+      while (started.length > 0) await this.#keepFirst(started);
+    } finally {
+      // After an error the others must not go on reading.
+      if (started.length > 0) this.#stop.abort();
+      await Promise.allSettled(started.map(({ result }) => result));
+    }
+  }
+
+  async #keepFirst(started: Started[]): Promise<void> {
+    const [first] = started.splice(0, 1);
+    if (!first) return;
+    if (first.coverage) this.coverage.absorb(first.coverage);
+    for (const outcome of await this.#keep(first)) this.keepCopy(outcome);
+  }
+
+  #start(plan: Plan, coverage: CoverageTally | null): Started {
+    const result = this.#engine.run(plan.sweep, this.#context());
+    // It is awaited in its turn.
+    result.catch(() => {});
+    return { plan, result, coverage };
+  }
+
+  async #keep(started: Started): Promise<readonly CopyOutcome[]> {
+    const { plan } = started;
+    const result = await this.#resultOf(started);
     if (!result) return [];
     this.bytesRead += result.bytesRead;
     for (const [key, value] of result.crc32) this.#crc32.set(key, value);
@@ -67,9 +140,9 @@ export class SweepRunner {
   }
 
   /** Null: bytes do not decode. That is damage to tell, and what it leaves unread is not judged. */
-  async #sweep(plan: Plan): Promise<SweepResult | null> {
+  async #resultOf({ plan, result }: Started): Promise<SweepResult | null> {
     try {
-      return await this.#engine.run(plan.sweep, this.#context());
+      return await result;
     } catch (error) {
       if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) throw error;
       const { bytes, what, why } = error.details;
@@ -116,11 +189,18 @@ export class SweepRunner {
   #context(): EngineContext {
     const { signal, onBytes } = this.#options;
     const { head, base } = this.#ends;
+    const stop = this.#stop.signal;
+    let seen = 0;
+    const count = (bytes: number) => {
+      this.#bytesSeen += bytes - seen;
+      seen = bytes;
+      onBytes?.(this.#bytesSeen);
+    };
     return {
       sources: { head: head.source, base: base?.source ?? null },
       checksums: { head: head.checkpoint.checksums, base: base?.checkpoint.checksums ?? [] },
-      ...(signal ? { signal } : {}),
-      ...(onBytes ? { onBytes: (bytes: number) => onBytes(this.bytesRead + bytes) } : {}),
+      signal: signal ? AbortSignal.any([signal, stop]) : stop,
+      ...(onBytes ? { onBytes: count } : {}),
     };
   }
 
@@ -166,6 +246,21 @@ export class SweepRunner {
     }
   }
 }
+
+const emptySweep: Sweep = {
+  ...{ elements: 0, streams: {}, summaries: [], laws: [], copies: [], sha256: [] },
+};
+
+/** What stands for a group without plans: its coverage has its place in the order. */
+function nothing(coverage: CoverageTally): Started {
+  const plan: Plan = { unit: null, sweep: emptySweep, laws: [], copies: [] };
+  return { plan, result: Promise.resolve(noResult), coverage };
+}
+
+const noResult: SweepResult = {
+  ...{ summaries: {}, laws: [], copies: [], sha256: {}, movement: null },
+  ...{ crc32: new Map(), bytesRead: 0 },
+};
 
 /** One chunk may be read by several sweeps. */
 function withoutRepeats(problems: readonly Problem[]): Problem[] {

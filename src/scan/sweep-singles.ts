@@ -8,7 +8,7 @@ import type { PlanContext } from './plan-laws.ts';
 import { recomputed } from './recomputed.ts';
 import type { Opened, PairEnds } from './scan.ts';
 import { tieCandidates } from './seen-ties.ts';
-import type { SweepRunner } from './sweep-runner.ts';
+import { planGroups, type SweepRunner } from './sweep-runner.ts';
 
 /**
  * Compares ties that were seen in the base, and returns the names of the tensors that are judged so:
@@ -104,13 +104,16 @@ export async function sweepSingles(
   const tied = comparable ? await sweepSeenTies(run, alignment, ends) : new Set<string>();
   const frozen = new Set(context.pair.head.frozen.filter((name) => !tied.has(name)));
   const owners = new Set(alignment.units.map(({ key }) => key));
+  const reasonOf = (single: Ends) => singleReason(single, frozen, context.sameStep);
+  const plan = (single: Ends, own: PlanContext) => {
+    countLooseAverage(single.head, owners, own);
+    return planSingle(single, reasonOf(single), own);
+  };
+  await run.runAll(planGroups(alignment.singles, plan, context));
   for (const single of alignment.singles) {
-    countLooseAverage(single.head, owners, context);
-    const reason = singleReason(single, frozen, context.sameStep);
-    for (const plan of planSingle(single, reason, context)) {
-      for (const outcome of await run.run(plan)) run.keepCopy(outcome);
+    if (single.head && reasonOf(single) === null) {
+      await sweepRecomputed(run, single.head, ends.head);
     }
-    if (single.head && reason === null) await sweepRecomputed(run, single.head, ends.head);
   }
 }
 

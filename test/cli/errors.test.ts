@@ -39,6 +39,8 @@ describe('what cannot be checked ends with 2, and says what helps', () => {
     ['a missing path', ['validate', '/nowhere/at/all.pt'], /no such|not there|missing/i],
     ['a text file', ['validate', 'notes.txt'], /text/],
     ['a folder without checkpoints', ['validate', 'nothing'], /no checkpoint/i],
+    ['threads that are no number', ['validate', 'run', '--threads', '1.5'], /--threads 1\.5/],
+    ['a rate that is none', ['validate', 'run', '--io-limit', 'fast'], /--io-limit fast/],
     ['an engine that is not built', ['validate', 'run', '--engine', 'cuda'], /cuda/],
     ['an engine that is none', ['validate', 'run', '--engine', 'abacus'], /abacus/],
     ['a rate that is no number', ['validate', 'run', '--lr-max', 'fast'], /--lr-max fast/],

@@ -98,17 +98,23 @@ export interface Kernels {
   readonly stateProgress: JudgeLines;
 }
 
+/** Compiled kernels: they cross threads, and no thread compiles them again. */
+export type CompiledKernels = { readonly __compiledKernels: never };
+
 /** The part of the global that is used: Node's types do not declare it. */
 interface WebAssemblyApi {
   readonly Memory: new (size: {
     readonly initial: number;
     readonly maximum: number;
   }) => { readonly buffer: ArrayBuffer };
+  compile(bytes: Uint8Array): Promise<CompiledKernels>;
   instantiate(
-    bytes: Uint8Array,
+    compiled: CompiledKernels,
     imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
-  ): Promise<{ readonly instance: { readonly exports: unknown } }>;
+  ): Promise<{ readonly exports: unknown }>;
 }
+
+const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
 
 /** Where the built kernels lie, next to what they were built from. */
 export const artefactPath = join(packageRoot, 'kernels', 'wasm', 'laika.wasm');
@@ -119,16 +125,12 @@ export interface LoadedKernels {
 }
 
 /**
- * Compiles the kernels and gives them a memory of their own.
+ * Compiles the kernels.
  * @throws LaikaError `engine-unavailable` where the artefact is missing or this Node cannot run it.
  */
-export async function loadKernels(): Promise<LoadedKernels> {
-  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
+export async function compileKernels(): Promise<CompiledKernels> {
   try {
-    const bytes = await readFile(artefactPath);
-    const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
-    const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
-    return { kernels: instance.exports as Kernels, buffer: memory.buffer };
+    return await WebAssembly.compile(await readFile(artefactPath));
   } catch (cause) {
     throw new LaikaError(
       {
@@ -140,4 +142,13 @@ export async function loadKernels(): Promise<LoadedKernels> {
       { cause },
     );
   }
+}
+
+/** Gives compiled kernels a memory of their own. */
+export async function loadKernels(compiled?: CompiledKernels): Promise<LoadedKernels> {
+  const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
+  const instance = await WebAssembly.instantiate(compiled ?? (await compileKernels()), {
+    env: { memory },
+  });
+  return { kernels: instance.exports as Kernels, buffer: memory.buffer };
 }

@@ -1,45 +1,135 @@
 /**
  * The default engine: WebAssembly kernels with SIMD over chunks that lie side by side in one
- * memory.
+ * memory; large sweeps are cut into parts for worker threads.
  */
+import { PageSums } from '../../records/grid-sum.ts';
 import type { Engine, EngineContext, Sweep, SweepResult } from '../engine.ts';
-import { Pacer } from '../pacer.ts';
-import { joinParts } from './join-parts.ts';
-import { loadKernels } from './kernels.ts';
-import { type Memory, prepareMemory, SweepPass } from './sweep-pass.ts';
+import { type JobResult, portable, spansOf } from './job.ts';
+import { joinParts, type SquaresAbout } from './join-parts.ts';
+import { compileKernels, loadKernels } from './kernels.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SweepPart } from './sweep-part.ts';
+import { prepareMemory } from './sweep-pass.ts';
+import { hasThreads, type StartThread, startThread } from './thread-pool.ts';
 import { Views } from './views.ts';
 
+export interface WasmOptions {
+  /** Worker threads for large work; 1 (the default) computes in the caller's thread. */
+  readonly threads?: number;
+  /** Bytes to read a second at most, all threads together. */
+  readonly bytesPerSecond?: number;
+  /** Leave the caller's thread free and run at a low priority: a trainer works beside. */
+  readonly polite?: boolean;
+  /** Bytes of one part of a sweep, and bytes that are worth starting threads; for tests. */
+  readonly partBytes?: number;
+  readonly threadedBytes?: number;
+  /** How a thread is started, for tests. */
+  readonly start?: StartThread;
+}
+
+/** Sweeps that may wait at the engine: enough that small ones share messages. */
+const sweepsInFlight = 512;
+
+/**
+ * A part is some milliseconds of work, and a message is small beside it; starting threads takes
+ * as long as 64 MiB of work.
+ */
+const usual = { partBytes: 16 * 1024 * 1024, threadedBytes: 64 * 1024 * 1024 };
+
 /** Opens the WebAssembly engine. @throws LaikaError `engine-unavailable`. */
-export async function openWasmEngine(): Promise<Engine> {
-  const { kernels, buffer } = await loadKernels();
+export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine> {
+  const { threads = 1, bytesPerSecond = Infinity, polite = false } = options;
+  const compiled = await compileKernels();
+  const { kernels, buffer } = await loadKernels(compiled);
   const memory = { kernels, views: new Views(buffer) };
   prepareMemory(memory);
-  return new WasmEngine(memory);
+  const isThreaded = (threads > 1 || polite) && (options.start !== undefined || hasThreads());
+  const setup = { compiled, polite, bytesPerSecond: bytesPerSecond / threads };
+  const pool = isThreaded ? { threads, setup, start: options.start ?? startThread } : null;
+  const { threadedBytes, partBytes } = { ...usual, ...options };
+  const scheduler = new Scheduler({ memory, pool, bytesPerSecond, threadedBytes });
+  return new WasmEngine(scheduler, { pool, partBytes });
 }
 
 class WasmEngine implements Engine {
   readonly name = 'wasm';
-  readonly device = '1 thread, SIMD';
-  readonly #memory: Memory;
-  readonly #pacer = new Pacer();
-  /** Resolves when the sweep before has left the memory. */
-  #free: Promise<unknown> = Promise.resolve();
+  readonly device: string;
+  readonly threads: number;
+  readonly inFlight = sweepsInFlight;
+  readonly #scheduler: Scheduler;
+  readonly #isThreaded: boolean;
+  readonly #partBytes: number;
 
-  constructor(memory: Memory) {
-    this.#memory = memory;
+  constructor(
+    scheduler: Scheduler,
+    { pool, partBytes }: { pool: { readonly threads: number } | null; partBytes: number },
+  ) {
+    this.#partBytes = partBytes;
+    this.threads = pool?.threads ?? 1;
+    this.device = `${this.threads} ${this.threads === 1 ? 'thread' : 'threads'}, SIMD`;
+    this.#scheduler = scheduler;
+    this.#isThreaded = pool !== null;
   }
 
-  /** One sweep at a time has the memory; further ones wait. */
-  run(sweep: Sweep, context: EngineContext): Promise<SweepResult> {
-    const result = this.#free.then(async () => {
-      const pass = new SweepPass(sweep, { memory: this.#memory, context, pacer: this.#pacer });
-      return joinParts(sweep, [await pass.run()], (about) => pass.measure(about));
+  async run(sweep: Sweep, context: EngineContext): Promise<SweepResult> {
+    context.signal?.throwIfAborted();
+    const extras = this.#isThreaded && !context.onChunk ? portable(sweep, context) : null;
+    if (!extras) {
+      const job = { sweep, span: { first: 0, count: sweep.elements } };
+      return wholeOf(await this.#scheduler.run(job, context, null));
+    }
+    let bytesRead = 0;
+    const { onBytes: _, ...quiet } = context;
+    const spans = spansOf(sweep, this.#partBytes);
+    const runAll = (squares?: SquaresAbout): Promise<JobResult[]> =>
+      Promise.all(
+        spans.map(async (span) => {
+          const job = { sweep, span, ...(squares ? { squares } : {}) };
+          const result = await this.#scheduler.run(job, quiet, extras);
+          bytesRead += bytesOf(result);
+          context.onBytes?.(bytesRead);
+          return result;
+        }),
+      );
+    const results = await runAll();
+    if (results.length === 1) return wholeOf(results[0] as JobResult);
+    return joinParts(sweep, results.map(partOf), async (about) => {
+      const before = bytesRead;
+      const sum = sumOf(await runAll(about));
+      return { sum, bytesRead: bytesRead - before };
     });
-    this.#free = result.catch(() => {});
-    return result;
   }
 
   async close(): Promise<void> {
-    await this.#free;
+    await this.#scheduler.close();
   }
+}
+
+function wholeOf(result: JobResult): SweepResult {
+  if (result.kind !== 'whole') throw new Error(`a whole sweep gave ${result.kind}`);
+  return result.result;
+}
+
+function partOf(result: JobResult): SweepPart {
+  if (result.kind !== 'part') throw new Error(`a part of a sweep gave ${result.kind}`);
+  return result.part;
+}
+
+function bytesOf(result: JobResult): number {
+  switch (result.kind) {
+    case 'whole':
+      return result.result.bytesRead;
+    case 'part':
+      return result.part.bytesRead;
+    case 'squares':
+      return result.bytesRead;
+  }
+}
+
+function sumOf(results: readonly JobResult[]): number {
+  const sums = new PageSums();
+  for (const result of results) {
+    if (result.kind === 'squares') for (const square of result.squares) sums.add(square);
+  }
+  return sums.total();
 }

@@ -1,0 +1,40 @@
+/** Files by absolute paths that another thread has already checked: what a worker thread reads. */
+import { FileHandles } from './file-handles.ts';
+import type { Source, SourceFile } from './source.ts';
+
+const openFiles = 64;
+
+export class LocalFiles implements Source {
+  readonly path: string;
+  readonly isFile = false;
+  readonly #paths: ReadonlyMap<string, string>;
+  readonly #handles = new FileHandles(openFiles);
+
+  /** `paths`: absolute paths by the names that placements use; `path` is for messages. */
+  constructor(path: string, paths: ReadonlyMap<string, string>) {
+    this.path = path;
+    this.#paths = paths;
+  }
+
+  async list(): Promise<readonly SourceFile[]> {
+    return [];
+  }
+
+  async stat(): Promise<SourceFile | null> {
+    return null;
+  }
+
+  async read(file: string, offset: number, into: Uint8Array): Promise<void> {
+    if (into.length > 0) this.#handles.read(this.localPath(file), offset, into);
+  }
+
+  localPath(file: string): string {
+    const path = this.#paths.get(file);
+    if (path === undefined) throw new Error(`no path was given for ${file}`);
+    return path;
+  }
+
+  async close(): Promise<void> {
+    this.#handles.closeAll();
+  }
+}
