@@ -1,10 +1,19 @@
 /** A checkpoint in memory: a million mutated copies need not touch a disk. */
-import { createHash } from 'node:crypto';
 import { LaikaError } from '../../src/checkpoint/errors.ts';
 import { safeJoin } from '../../src/sources/safe-join.ts';
 import type { Source, SourceFile } from '../../src/sources/source.ts';
 
 export type Files = ReadonlyMap<string, Uint8Array>;
+
+/** Bytes that are the same object are the same file; hashing them would cost more than reading. */
+const identities = new WeakMap<Uint8Array, string>();
+let seen = 0;
+
+function identityOf(bytes: Uint8Array): string {
+  const known = identities.get(bytes) ?? String(++seen);
+  identities.set(bytes, known);
+  return known;
+}
 
 export class MemorySource implements Source {
   readonly path = 'memory';
@@ -50,7 +59,6 @@ export class MemorySource implements Source {
   #describe(name: string): SourceFile | null {
     const bytes = this.#files.get(name);
     if (!bytes) return null;
-    const identity = createHash('sha1').update(bytes).digest('hex');
-    return { name, sizeBytes: bytes.length, identity };
+    return { name, sizeBytes: bytes.length, identity: identityOf(bytes) };
   }
 }
