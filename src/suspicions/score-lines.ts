@@ -27,6 +27,8 @@ export interface Score {
   readonly score: number;
   readonly value: number;
   readonly reference: number;
+  /** Values of the history that the score is an excess over: 4 to 12. */
+  readonly history: number;
 }
 
 /** What one line says of all its tensors. */
@@ -47,7 +49,7 @@ function scoreExcess(line: Line, members: readonly Subject[]): LineScores {
     const past = finiteOf(subject.memory?.values[line.statistic], historyLength);
     if (value === undefined || past.length < leastHistory) continue;
     const reference = largestOf(past);
-    scores.push({ subject, score: value - reference, value, reference });
+    scores.push({ subject, score: value - reference, value, reference, history: past.length });
   }
   return { line, scores, residuals: new Map(), centre: 0 };
 }
@@ -74,7 +76,7 @@ function scoreResidual(line: Line, members: readonly Subject[]): LineScores {
     const past = finiteOf(subject.memory?.residuals[line.statistic], historyLength);
     if (past.length < leastHistory) continue;
     const score = residual - largestOf(past);
-    scores.push({ subject, score, value, reference: level + centre });
+    scores.push({ subject, score, value, reference: level + centre, history: past.length });
   }
   return { line, scores, residuals, centre };
 }

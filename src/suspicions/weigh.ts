@@ -1,7 +1,7 @@
 /** From scores to bits of evidence, net of the number of tests. */
 import { baseBits, evidenceSentence, severityOf } from './budget.ts';
 import type { Evidence } from './finding.ts';
-import type { RunMemory } from './run-memory.ts';
+import { historyLength, type RunMemory } from './run-memory.ts';
 import { type LineScores, type Score, scoreLine, stormOf } from './score-lines.ts';
 import type { Subject } from './subject.ts';
 import type { Line, Measure, StatisticalRule } from './suspicion.ts';
@@ -60,6 +60,15 @@ function evidenceOf(
   };
 }
 
+/**
+ * Bits that a history shorter than the full one costs. Of n + 1 exchangeable values with an exponential
+ * tail the last exceeds the largest of the others by x with probability e^(−x/scale)/(n + 1): the
+ * constants were set where n is 12, and the largest of 4 is passed 13/5 times as often.
+ */
+export function shortnessBits(history: number): number {
+  return Math.max(0, Math.log2((historyLength + 1) / (history + 1)));
+}
+
 /** Weighs one line; returns its evidence and its largest score and bits. */
 function weighLine(
   rule: StatisticalRule,
@@ -71,7 +80,7 @@ function weighLine(
   const largest = { score: -Infinity, bits: -Infinity };
   for (const each of scores) {
     const score = each.score - (line.calm ? 0 : storm);
-    const bits = baseBits + (score - base) / line.octavesPerBit;
+    const bits = baseBits + (score - base) / line.octavesPerBit - shortnessBits(each.history);
     largest.score = Math.max(largest.score, score);
     largest.bits = Math.max(largest.bits, bits);
     const { value, reference } = each;
