@@ -13,6 +13,7 @@ import { onnx } from './onnx/onnx.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
 import { torchLegacy } from './torch-legacy/torch-legacy.ts';
+import { torchRanks } from './torch-ranks/torch-ranks.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
 
 export const formats: readonly Format[] = [
@@ -21,6 +22,7 @@ export const formats: readonly Format[] = [
   deepspeed,
   megatronLegacy,
   dcp,
+  torchRanks,
   safetensorsSharded,
   safetensors,
   torchZip,

@@ -46,6 +46,7 @@ export async function readBarePickle(
     tensors: lister.drafts,
     byPath: lister.byPath,
     places: lister.places,
+    parts: lister.parts,
     tied: lister.tied,
     checksums: [],
     problems: [...problems, ...lister.problems.toArray()],

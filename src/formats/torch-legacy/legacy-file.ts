@@ -58,6 +58,7 @@ export async function readLegacyFile(
     tensors: lister.drafts,
     byPath: lister.byPath,
     places: lister.places,
+    parts: lister.parts,
     tied: lister.tied,
     checksums: [],
     problems: problems.toArray(),

@@ -12,6 +12,7 @@ import {
   qualifiedName,
 } from '../pickle/values.ts';
 import { type ElementType, elementTypeOf, elementTypeOfStorage } from './element-types.ts';
+import { readShards, type ShardSpec } from './shard-spec.ts';
 
 /** A tensor that looks at a storage. */
 export interface ViewSpec {
@@ -44,7 +45,7 @@ export interface BrokenSpec {
   readonly reason: string;
 }
 
-export type TensorSpec = ViewSpec | AbsentSpec | BrokenSpec;
+export type TensorSpec = ViewSpec | AbsentSpec | BrokenSpec | ShardSpec;
 
 type Args = readonly PickleValue[];
 type Rebuild = (args: Args) => TensorSpec | { readonly again: PickleValue };
@@ -170,6 +171,7 @@ function fromArray(args: Args): TensorSpec {
 }
 
 const modules = new Set(['torch._utils', 'torch._tensor', 'torch.tensor']);
+const wrapperFunction = '_rebuild_wrapper_subclass';
 const fromType = new Set(['_rebuild_from_type_v2', '_rebuild_from_type']);
 
 /** The reconstruct function that an object names, or null where it is no tensor. */
@@ -190,8 +192,9 @@ export function readTensor(value: PickleValue): TensorSpec | null {
   for (let depth = 0; name !== null && depth < maxWrappers; depth += 1) {
     if (fromType.has(name)) {
       // (function, class, its arguments, state): a subclass of Tensor.
-      const [inner = null, , innerArgs = null] = args;
+      const [inner = null, , innerArgs = null, state = null] = args;
       if (!isGlobal(inner) || !isSequence(innerArgs)) break;
+      if (inner.name === wrapperFunction) return readShards(innerArgs.items, state);
       name = inner.name;
       args = innerArgs.items;
       continue;

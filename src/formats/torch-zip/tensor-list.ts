@@ -1,7 +1,10 @@
 /** Lists the tensors of one pickle: name, type, shape, and where the bytes lie. */
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement } from '../../checkpoint/tensor.ts';
+import type { Box, Placement } from '../../checkpoint/tensor.ts';
+import { tilingFault } from '../box-tiling.ts';
+import { joinBoxes } from '../join-boxes.ts';
+import { sameShape } from '../optimizer-state/state-shape.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { maxPickleBytes } from '../pickle/limits.ts';
 import type { PickleValue } from '../pickle/values.ts';
@@ -11,6 +14,7 @@ import type { ElementType } from './element-types.ts';
 import { inlineView } from './inline-view.ts';
 import { maxTensors } from './limits.ts';
 import { type AbsentSpec, readTensor, type TensorSpec, type ViewSpec } from './rebuild.ts';
+import type { ShardSpec } from './shard-spec.ts';
 import type { Storage, StorageBytes, StorageResolver } from './storage-id.ts';
 import { checkView, readShape, type View } from './views.ts';
 
@@ -47,7 +51,12 @@ interface Listing {
   readonly identity: string | null;
   readonly compressed: Pick<CompressedTensor, 'member' | 'form'> | null;
   readonly place: StoragePlace | null;
+  /** Of a tensor that is shared by ranks: what lies in this file. */
+  readonly parts?: readonly TensorPart[];
 }
+
+/** A part of a tensor that ranks share. */
+export type TensorPart = Omit<Box, 'rank'>;
 
 /** Bytes, where nothing says what they are. */
 const unknownType: ElementType = { dtype: 'u8', bytes: 1, unread: null };
@@ -59,6 +68,8 @@ export class TensorLister {
   readonly byPath = new Map<string, TensorDraft>();
   /** Where each view lies in its storage; tensors without bytes on disk are not there. */
   readonly places = new Map<TensorDraft, StoragePlace>();
+  /** What lies in this file of tensors that ranks share. */
+  readonly parts = new Map<TensorDraft, readonly TensorPart[]>();
   readonly tied: (readonly [string, string])[] = [];
   readonly problems = new ProblemList();
   readonly #file: string;
@@ -109,6 +120,7 @@ export class TensorLister {
     if (!this.byPath.has(path)) this.byPath.set(path, draft);
     if (compressed) this.compressed.push({ draft, ...compressed });
     if (listing.place) this.places.set(draft, listing.place);
+    if (listing.parts) this.parts.set(draft, listing.parts);
   }
 
   /** Keys with dots can spell the path of another tensor: names are told apart, none is dropped. */
@@ -128,7 +140,39 @@ export class TensorLister {
     if (spec.kind === 'broken') {
       return this.#problem(name, { rule: 'header-invalid', kind: 'damage', message: spec.reason });
     }
+    if (spec.kind === 'shard') return this.#shard(name, spec);
     return spec.kind === 'absent' ? this.#absent(name, spec) : this.#view(name, spec);
+  }
+
+  /** The whole tensor, with the parts that lie in this file. */
+  #shard(name: string, spec: ShardSpec): Listing | null {
+    const sized = readShape(spec.size, `${this.#file}: ${name}`);
+    const type = spec.type ?? unknownType;
+    for (const other of spec.others) {
+      const described = readTensor(other);
+      if (described?.kind === 'view') this.#storages.resolve(described.storage);
+    }
+    const parts: TensorPart[] = [];
+    for (const part of spec.parts) {
+      const local = readTensor(part.local);
+      const listing = local && local.kind !== 'shard' ? this.#list(name, local) : null;
+      if (!listing) return null;
+      const { placement } = listing;
+      if (!sameShape(listing.shape, part.sizes)) {
+        const message = `its share is [${listing.shape}], and [${part.sizes}] belongs there`;
+        return this.#problem(name, { rule: 'shape-mismatch', kind: 'damage', message });
+      }
+      if (placement.kind === 'absent' || placement.kind === 'boxes') continue;
+      parts.push({ origin: part.origin, sizes: part.sizes, placement });
+    }
+    if (!sized) {
+      const message = 'its shape is none';
+      return this.#problem(name, { rule: 'header-invalid', kind: 'damage', message });
+    }
+    const isWhole = tilingFault(sized.shape, parts) === null;
+    const listing = this.#unread(sized, type, 'one rank’s share of a tensor');
+    const placement = isWhole ? joinBoxes(sized.shape, parts) : listing.placement;
+    return { ...listing, placement, parts };
   }
 
   #absent(name: string, spec: AbsentSpec): Listing | null {

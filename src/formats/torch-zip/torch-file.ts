@@ -8,7 +8,7 @@ import { isPicklePrefix } from '../pickle/read-pickle.ts';
 import type { PickleValue } from '../pickle/values.ts';
 import { readBarePickle } from '../torch-legacy/bare-pickle.ts';
 import { readLegacyFile } from '../torch-legacy/legacy-file.ts';
-import type { StoragePlace } from './tensor-list.ts';
+import type { StoragePlace, TensorPart } from './tensor-list.ts';
 import { readTorchArchive } from './torch-archive.ts';
 
 /** A container of the pickle with its path. */
@@ -31,6 +31,8 @@ export interface TorchFile extends SavedState {
   readonly tensors: readonly TensorDraft[];
   /** Where each view lies in its storage. */
   readonly places: ReadonlyMap<TensorDraft, StoragePlace>;
+  /** What lies in this file of tensors that ranks share. */
+  readonly parts: ReadonlyMap<TensorDraft, readonly TensorPart[]>;
   readonly tied: readonly (readonly [string, string])[];
   readonly checksums: readonly StoredChecksum[];
   readonly problems: readonly Problem[];
