@@ -39,7 +39,7 @@ const signatures: readonly Signature[] = [
   {
     bytes: '\x0c\xdb\x3a\x2a',
     what: 'an OCDBT manifest, a part of an Orbax checkpoint',
-    next: convert,
+    next: 'name the folder that it lies in',
   },
 ];
 

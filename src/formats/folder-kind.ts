@@ -10,12 +10,7 @@ interface Fingerprint {
 const fingerprints: readonly Fingerprint[] = [
   { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
   { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
-  {
-    pattern: /(^|\/)(_CHECKPOINT_METADATA|_METADATA|manifest\.ocdbt)$/,
-    what: 'an Orbax checkpoint',
-  },
   { pattern: /\.data-\d{5}-of-\d{5}$/, what: 'a TensorFlow checkpoint' },
-  { pattern: /(^|\/)(zarr\.json|\.zarray)$/, what: 'zarr arrays' },
 ];
 
 /** For people, with its article; null where nothing is recognised. */

@@ -10,13 +10,16 @@ import { hfTrainer } from './hf-trainer.ts';
 import { megatronLegacy } from './megatron/legacy.ts';
 import { npz } from './numpy/npz.ts';
 import { onnx } from './onnx/onnx.ts';
+import { orbax } from './orbax/orbax.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
 import { torchLegacy } from './torch-legacy/torch-legacy.ts';
 import { torchRanks } from './torch-ranks/torch-ranks.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
+import { zarr } from './zarr/zarr.ts';
 
 export const formats: readonly Format[] = [
+  orbax,
   hfTrainer,
   deepspeedUniversal,
   deepspeed,
@@ -31,4 +34,5 @@ export const formats: readonly Format[] = [
   npz,
   gguf,
   onnx,
+  zarr,
 ];

@@ -22,12 +22,7 @@ export function zstdWindow(head: Uint8Array): number | null {
     const window = view.getUint8(5);
     return 2 ** (10 + (window >> 3)) * (1 + (window & 7) / 8);
   }
-  const at = 5 + ([0, 1, 2, 4][descriptor & 3] as number);
-  const size = [1, 2, 4, 8][descriptor >> 6] as number;
-  if (head.length < at + size) return null;
-  if (size === 1) return view.getUint8(at);
-  if (size === 2) return view.getUint16(at, true) + 256;
-  return size === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
+  return zstdContentSize(head);
 }
 
 /** A block of three bytes may decode to 128 KiB: few are handed over at once. */
@@ -56,4 +51,37 @@ function checkWindow(page: Uint8Array): void {
   const window = zstdWindow(page);
   if (window === null) throw new Error('no zstd frame starts there');
   if (window > zstdWindowMost) throw new Error(`its window of ${window} bytes passes the limit`);
+}
+
+/**
+ * Decodes bytes that lie in memory; null where they decode to more than `most` bytes.
+ * Throws as `unzstd`.
+ */
+export async function unzstdWhole(stored: Uint8Array, most: number): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of unzstd(once(stored))) {
+    length += chunk.length;
+    if (length > most) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Bytes that the first frame says it decodes to; null where it does not say, or no frame starts. */
+export function zstdContentSize(head: Uint8Array): number | null {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  if (head.length < 6 || view.getUint32(0, true) !== frameMagic) return null;
+  const descriptor = view.getUint8(4);
+  const isSingle = (descriptor & 0x20) !== 0;
+  const width = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
+  const at = 5 + (isSingle ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] as number);
+  if (width === 0 || head.length < at + width) return null;
+  if (width === 1) return view.getUint8(at);
+  if (width === 2) return view.getUint16(at, true) + 256;
+  return width === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
 }

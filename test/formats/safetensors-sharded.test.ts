@@ -137,7 +137,6 @@ describe('a folder', () => {
   it.each([
     ['pytorch_model.bin.index.json', 'PyTorch shards'],
     ['shard-00001-model-00001-of-00001.safetensors', 'DCP'],
-    ['manifest.ocdbt', 'Orbax'],
   ])('of a layout that is not read is named: %s', async (file, what) => {
     const path = join(folder, `layout-${file}`);
     cpSync(join(fixtures, 'logs'), path, { recursive: true });

@@ -39,7 +39,7 @@ async function stateOf(source: Source, file: SourceFile, tree: FlaxTree): Promis
 
 async function contentsOf(source: Source, file: SourceFile, tree: FlaxTree) {
   const state = await readTrainState(source, tree.tensors, file.name);
-  return { ...state, step: state.step ?? tree.plain.get('step') ?? null };
+  return { ...state, step: state.step ?? tree.plain.get('step') ?? state.count };
 }
 
 async function open(sighting: Sighting): Promise<Checkpoint> {

@@ -1,5 +1,6 @@
 /** A JAX training state as arrays by path: roles, owners, optimizers and the step. */
 import { isComplex, isFloat } from '../../checkpoint/dtype.ts';
+import { isLaikaError } from '../../checkpoint/errors.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Source } from '../../sources/source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
@@ -12,7 +13,10 @@ import { isStep, markTree, optimizerDepth } from './tree-roles.ts';
 const rootMost = 4;
 
 export interface TrainState {
+  /** The state's own step. */
   readonly step: number | null;
+  /** The count that all optimizers agree on: what an accumulator holds back it does not count. */
+  readonly count: number | null;
   readonly optimizers: readonly Optimizer[];
   /** Rates are stored for one update at a time: between two checkpoints they may have moved. */
   readonly hasScheduler: boolean;
@@ -42,7 +46,10 @@ export async function readTrainState(
   markCounters(tensors);
   markAverages(tensors, owners);
   const hasScheduler = optimizers.some(({ groups }) => groups.length > 0);
-  return { step: stepOf(tensors, scalars, optimizers), optimizers, hasScheduler };
+  const own = tensors.filter(({ role }) => role === 'step').filter(isStep);
+  const step = agreed(own.map(({ name }) => scalars.get(name) ?? null));
+  const states = optimizers.flatMap(({ parameters }) => parameters);
+  return { step, count: agreed(states.map((each) => each.step)), optimizers, hasScheduler };
 }
 
 async function readScalars(
@@ -53,10 +60,20 @@ async function readScalars(
   for (const tensor of tensors) {
     if (!isOptimizerScalar(tensor) && !isStep(tensor)) continue;
     if (scalars.size >= scalarsMost) break;
-    const value = await readScalar(source, tensor);
+    const value = await readCounter(source, tensor);
     if (value !== null) scalars.set(tensor.name, value);
   }
   return scalars;
+}
+
+/** Null where its bytes are damaged: whoever reads all tensors says so at its place. */
+async function readCounter(source: Source, tensor: TensorDraft): Promise<number | null> {
+  try {
+    return await readScalar(source, tensor);
+  } catch (error) {
+    if (isLaikaError(error, 'bytes-damaged')) return null;
+    throw error;
+  }
 }
 
 /** An average repeats the tree of parameters under a root of its own. */
@@ -75,17 +92,9 @@ function markAverages(tensors: readonly TensorDraft[], owners: OwnerIndex): void
   }
 }
 
-/** The state's own step; else the count that all optimizers agree on. */
-function stepOf(
-  tensors: readonly TensorDraft[],
-  scalars: ReadonlyMap<string, number>,
-  optimizers: readonly Optimizer[],
-): number | null {
-  const own = tensors.filter(({ role }) => role === 'step').filter(isStep);
-  const named = new Set(own.map(({ name }) => scalars.get(name) ?? null));
-  const counted = optimizers.flatMap(({ parameters }) => parameters.map(({ step }) => step));
-  const counts = new Set(named.size > 0 ? named : counted);
-  const [step] = counts;
-  const isStepCount = typeof step === 'number' && Number.isSafeInteger(step) && step >= 0;
-  return counts.size === 1 && isStepCount ? step : null;
+/** The one value that all of them have, where it counts. */
+function agreed(values: readonly (number | null)[]): number | null {
+  const [step = null, ...others] = new Set(values);
+  const isCount = step !== null && Number.isSafeInteger(step) && step >= 0;
+  return isCount && others.length === 0 ? step : null;
 }

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
+import { readChecksum } from '../../../src/scan/checksums.ts';
+import { digestOf, fixtures } from '../golden.ts';
+
+const folder = join(fixtures, 'zarr-arrays');
+
+interface Expected {
+  readonly folder: string;
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly sha256: string;
+}
+
+/** What TensorStore was given to write. */
+const { arrays }: { arrays: readonly Expected[] } = JSON.parse(
+  readFileSync(join(folder, 'expected.json'), 'utf8'),
+);
+
+const folders = [...new Set(arrays.map((each) => each.folder))];
+
+describe('arrays that TensorStore wrote', () => {
+  it.each(folders)('%s: every array has its values, in runs of any length', async (name) => {
+    const { checkpoint, source } = await openCheckpoint(join(folder, name));
+    const expected = arrays.filter((each) => each.folder === name);
+    expect(checkpoint.problems).toEqual([]);
+    expect(checkpoint.complete).toBe(true);
+    const found = checkpoint.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+    const listed = expected.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+    const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+    expect(found.sort(byName)).toEqual(listed.sort(byName));
+    for (const tensor of checkpoint.tensors) {
+      const { sha256 } = expected.find((each) => each.name === tensor.name) as Expected;
+      for (const run of [1, 7, 1000]) {
+        expect(await digestOf(source, tensor, run), `${tensor.name} by ${run}`).toBe(sha256);
+      }
+    }
+    await source.close();
+  });
+
+  it('have their checksums, where the writer stored some', async () => {
+    const { checkpoint, source } = await openCheckpoint(join(folder, 'zarr3'));
+    const members = new Set(checkpoint.checksums.map(({ member }) => member.split('/', 1)[0]));
+    expect(members).toEqual(new Set(['checksum', 'sharded-start']));
+    for (const stored of checkpoint.checksums) {
+      expect(await readChecksum(source, stored), stored.member).toBe(stored.expected);
+    }
+    await source.close();
+  });
+});
