@@ -80,6 +80,8 @@ export interface Checkpoint {
   readonly complete: boolean;
   readonly files: readonly FileState[];
   readonly tensors: readonly Tensor[];
+  /** What the files name and only parts of which mean anything: listed, and never judged. */
+  readonly wholes?: readonly Tensor[];
   readonly optimizers: readonly Optimizer[];
   /** Parameters that no optimizer holds although the optimizers' parameters are all known. */
   readonly frozen: readonly string[];

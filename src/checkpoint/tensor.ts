@@ -77,6 +77,8 @@ export interface Tensor {
   readonly name: string;
   /** Its path in the file, where several files hold tensors of one path: `name` tells them apart. */
   readonly nameInFile?: string;
+  /** Name of the whole that it is a part of: a vector with holes is judged in the parts between. */
+  readonly partOf?: string;
   readonly role: Role;
   /** Name of the tensor it belongs to, in the same checkpoint; null where that cannot be known. */
   readonly parameter: string | null;

@@ -7,6 +7,7 @@ import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
 import type { Format } from './format.ts';
 import { gguf } from './gguf/gguf.ts';
 import { hfTrainer } from './hf-trainer.ts';
+import { megatronDist } from './megatron/dist.ts';
 import { megatronLegacy } from './megatron/legacy.ts';
 import { npz } from './numpy/npz.ts';
 import { onnx } from './onnx/onnx.ts';
@@ -24,6 +25,7 @@ export const formats: readonly Format[] = [
   deepspeedUniversal,
   deepspeed,
   megatronLegacy,
+  megatronDist,
   dcp,
   torchRanks,
   safetensorsSharded,

@@ -22,6 +22,8 @@ export interface ScanOptions {
   readonly log?: TrainingLog | null;
   /** Tensors get their SHA-256 as well. */
   readonly digest?: boolean;
+  /** Tensors are listed: those that are judged in parts are summarised as well. */
+  readonly listed?: boolean;
   readonly signal?: AbortSignal;
   readonly onBytes?: (bytes: number) => void;
 }

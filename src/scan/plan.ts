@@ -192,6 +192,15 @@ const emptySweep: Sweep = {
   sha256: [],
 };
 
+/** A tensor of the head that is summarised, and judged by nothing. */
+export function planSummary(tensor: Tensor, digest: boolean): Plan {
+  const streams: Streams = { sB: { tensor, origin: 'head' } };
+  const { elements } = tensor;
+  const sha256: Operand[] = digest ? ['sB'] : [];
+  const sweep = { ...emptySweep, elements, streams, summaries: ['sB' as const], sha256 };
+  return { unit: null, sweep, laws: [], copies: [] };
+}
+
 /** Two tensors compared bit for bit, and nothing else. */
 export function planComparison(reason: CopyReason, expected: Stream, found: Stream): Plan {
   return {

@@ -142,6 +142,7 @@ export async function scanPair(
   await sweepSingles(run, alignment, context, ends);
   await sweepTies(run, pair.head);
   countFinite(run, pair.head);
+  if (options.listed) for (const whole of pair.head.wholes ?? []) await run.summarise(whole);
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
   const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
   const problems = { head: await run.checkRest('head'), base: await run.checkRest('base') };

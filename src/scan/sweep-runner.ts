@@ -1,6 +1,7 @@
 /** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
+import type { Tensor } from '../checkpoint/tensor.ts';
 import {
   checksumKey,
   type Engine,
@@ -18,7 +19,7 @@ import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
 import { comparePages, type PageOutcome } from './pages.ts';
-import { copyRules, type Plan } from './plan.ts';
+import { copyRules, type Plan, planSummary } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
 import type { CopyOutcome, LawOutcome, Opened, PairEnds } from './scan.ts';
 
@@ -137,6 +138,16 @@ export class SweepRunner {
       found: copy.found.tensor,
       record: result.copies[i] as CopyRecord,
     }));
+  }
+
+  /** Takes the numbers of a tensor of the head that nothing judges. */
+  async summarise(tensor: Tensor): Promise<void> {
+    if (tensor.placement.kind === 'absent') return;
+    const plan = planSummary(tensor, this.#options.digest === true);
+    const result = await this.#resultOf(this.#start(plan, null));
+    if (!result) return;
+    this.bytesRead += result.bytesRead;
+    this.#keepRecords(plan, result);
   }
 
   /** Null: bytes do not decode. That is damage to tell, and what it leaves unread is not judged. */

@@ -68,6 +68,11 @@ function statistics(record: SummaryRecord): Partial<TensorPart> {
   };
 }
 
+/** Tensors as the files name them: one that is judged in parts is listed whole. */
+export function listedTensors({ tensors, wholes = [] }: Checkpoint): readonly Tensor[] {
+  return [...tensors.filter(({ partOf }) => partOf === undefined), ...wholes];
+}
+
 /** Where `name` tells files apart, the owner's name does so in the same way. */
 function parameterInFile({ name, nameInFile, parameter }: Tensor): string | null {
   const added = nameInFile === undefined ? '' : name.slice(nameInFile.length);

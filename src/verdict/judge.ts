@@ -8,7 +8,7 @@ import type { ScanOptions } from '../scan/options.ts';
 import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { decide } from './decide.ts';
-import { checkpointPart, coverageOf, header, tensorPart } from './document.ts';
+import { checkpointPart, coverageOf, header, listedTensors, tensorPart } from './document.ts';
 import { problemFinding, scanFindings } from './findings.ts';
 import { withLeads } from './leads.ts';
 import type { Finding, Result } from './result.ts';
@@ -100,9 +100,10 @@ async function scanWith(
   base: Opened | null,
   request: JudgeRequest,
 ): Promise<Scanned> {
-  const { engine, options, next } = request;
+  const { engine, next } = request;
   const usable = base && !isDamaged(base.checkpoint) ? base : null;
   const noBase = base ? 'the base is damaged' : 'no base';
+  const options = { ...request.options, listed: request.listTensors === true };
   const problems = base?.checkpoint.problems.filter((problem) => problem.kind !== 'info') ?? [];
   const outcome = await scanPair({ head, base: usable, noBase }, engine, options);
   const broken = outcome.problems.base;
@@ -172,7 +173,7 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
     findings,
     coverage,
     ...(request.listTensors
-      ? { tensors: checkpoint.tensors.map((each) => tensorPart(each, outcome)) }
+      ? { tensors: listedTensors(checkpoint).map((each) => tensorPart(each, outcome)) }
       : {}),
     ...(trusted ? { trusted: { checkpoint: trusted.path, step: trusted.step } } : {}),
   };
