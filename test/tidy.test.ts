@@ -81,8 +81,11 @@ describe('the way of the data', () => {
     const allowed = (name: string) => (name === 'ws' ? 2 : 1);
     expect([...seen].filter(([name, paths]) => paths.length > allowed(name))).toEqual([]);
     const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const { dependencies, peerDependencies } = manifest;
-    const declared = Object.keys({ ...dependencies, ...peerDependencies });
+    const declared = Object.keys({
+      ...manifest.dependencies,
+      ...manifest.optionalDependencies,
+      ...manifest.peerDependencies,
+    });
     expect([...seen.keys()].filter((name) => !declared.includes(name))).toEqual([]);
   });
 

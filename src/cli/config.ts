@@ -9,6 +9,8 @@ import type { RawFlags } from './flags.ts';
 const known: readonly (keyof RawFlags)[] = [
   'engine',
   'threads',
+  'gpuMem',
+  'shareGpu',
   'ioLimit',
   'stateDir',
   'optimizer',

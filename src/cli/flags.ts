@@ -9,6 +9,8 @@ import { type Output, parseOutput } from './output.ts';
 export interface RawFlags {
   readonly engine?: string;
   readonly threads?: string;
+  readonly gpuMem?: string;
+  readonly shareGpu?: boolean;
   readonly ioLimit?: string;
   readonly config?: string;
   readonly stateDir?: string;
@@ -74,11 +76,17 @@ export function refuseUnbuilt(flags: RawFlags): void {
 
 /** How the engine may use the machine. @throws LaikaError `arguments-invalid`. */
 export function engineOptions(flags: RawFlags): EngineOptions {
-  const { threads, ioLimit } = flags;
+  const { threads, ioLimit, gpuMem, shareGpu } = flags;
   return {
     ...(threads === undefined ? {} : { threads: wholeThreads(threads) }),
     ...(ioLimit === undefined ? {} : { bytesPerSecond: bytesPerSecond(ioLimit) }),
+    ...(gpuMem === undefined ? {} : { gpuMemory: mebibytes(gpuMem) }),
+    ...(shareGpu === true ? { shareGpu } : {}),
   };
+}
+
+function mebibytes(text: string): number {
+  return Math.floor(positive(text, '--gpu-mem') * 2 ** 20);
 }
 
 /** More threads than any machine has. */

@@ -90,6 +90,7 @@ async function judged(flags: RawFlags, listing: Listing, checked: Checked): Prom
     return { ...result, engine: { name, device, threads, bytes, seconds: progress.seconds() } };
   } finally {
     progress.clear();
+    if (engine.warning) process.stderr.write(`laika: ${engine.warning}\n`);
     await engine.close();
   }
 }

@@ -19,6 +19,8 @@ function judging(command: Command): Command {
   return command
     .option('--engine <name>', 'auto, wasm, reference, tensorflow or cuda')
     .option('--threads <n>', 'worker threads')
+    .option('--gpu-mem <mib>', 'memory of a GPU to hold at most (default 512)')
+    .option('--share-gpu', 'let auto take a GPU that somebody computes on')
     .option('--io-limit <rate>', 'bytes a second to read at most')
     .option('--config <file>', 'configuration file instead of laika.config.json')
     .option('--state-dir <folder>', 'where Laika keeps its own state')

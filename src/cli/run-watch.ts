@@ -30,6 +30,12 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
   const output = outputOf(flags);
   const policy = exitPolicy(flags);
   const engine = await engineOf(flags, { polite: true });
+  let warned = false;
+  const warn = () => {
+    if (!engine.warning || warned) return;
+    warned = true;
+    process.stderr.write(`laika: ${engine.warning}\n`);
+  };
   try {
     return await watchCommand({
       runs,
@@ -46,12 +52,14 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
         const before = memory === null ? emptyRunMemory() : memoryFromJson(memory);
         const options = { ...(await scanOptions(flags, path)), signal };
         const next = againCommand({ head: path, base }, flags);
-        return judge({
+        const result = await judge({
           ...{ head: path, base, options, engine, next },
           memory: before,
           reference: before.step === null ? null : pathOfStep(before.step),
           onMemory: (after) => onMemory(memoryToJson(after)),
         });
+        warn();
+        return result;
       },
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),

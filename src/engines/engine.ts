@@ -96,6 +96,8 @@ export interface Engine {
   readonly name: 'reference' | 'wasm' | 'tensorflow' | 'cuda';
   /** For people: `2 threads, SIMD`. */
   readonly device: string;
+  /** What failed under it and was made up for, a sentence about the machine; null: nothing. */
+  readonly warning?: string | null;
   run(sweep: Sweep, context: EngineContext): Promise<SweepResult>;
   close(): Promise<void>;
 }

@@ -1,17 +1,17 @@
 /** Does an engine compute here what the reference engine computes? For `laika doctor`. */
 import { isDeepStrictEqual } from 'node:util';
-import type { DType } from '../checkpoint/dtype.ts';
+import { type DType, dtypeBits } from '../checkpoint/dtype.ts';
 import type { Operand } from '../laws/law.ts';
-import { pageBytes } from '../records/grid.ts';
+import { blockElements, pageBytes } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
 import type { Engine, EngineContext, Stream, Sweep, SweepResult } from './engine.ts';
 import { openReferenceEngine } from './reference/reference-engine.ts';
 
 /** Four pages and a rest that fills neither block nor line. */
-const elements = pageBytes + 77;
+const fourPages = pageBytes + 77;
 
 /** Words that look random and are the same everywhere (a linear congruential generator). */
-function scrambledWords(seed: number): Uint32Array {
+function scrambledWords(seed: number, elements: number): Uint32Array {
   const words = new Uint32Array(elements);
   let state = seed;
   for (let i = 0; i < elements; i++) {
@@ -22,21 +22,24 @@ function scrambledWords(seed: number): Uint32Array {
 }
 
 /** Ordinary float32 with a NaN, infinities, zeros, subnormals and a blank block among them. */
-function ordinaryFloats(seed: number): Uint8Array {
-  const words = scrambledWords(seed).map((word) => (word & 0x80ffffff) | 0x3b000000);
+function ordinaryFloats(seed: number, elements: number): Uint8Array {
+  const words = scrambledWords(seed, elements).map((word) => (word & 0x80ffffff) | 0x3b000000);
   const odd = [0x7fc00001, 0x7f800000, 0xff800000, 0, 0x80000000, 1, 0x807fffff, 0x7f7fffff];
-  for (const [i, word] of odd.entries()) words[300_000 * (1 + (i % 3)) + 97 * i] = word;
-  return new Uint8Array(words.fill(0, 51_200, 52_224).buffer);
+  const part = Math.floor(elements / 4);
+  for (const [i, word] of odd.entries()) words[part * (1 + (i % 3)) + 97 * i] = word;
+  const blank = Math.floor(elements / blockElements / 20) * blockElements;
+  return new Uint8Array(words.fill(0, blank, blank + blockElements).buffer);
 }
 
 /** The same numbers without sign: a second moment. */
-function positiveFloats(seed: number): Uint8Array {
-  const bytes = ordinaryFloats(seed);
+function positiveFloats(seed: number, elements: number): Uint8Array {
+  const bytes = ordinaryFloats(seed, elements);
   for (let i = 3; i < bytes.length; i += 4) bytes[i] = (bytes[i] as number) & 127;
   return bytes;
 }
 
 function streamOf(operand: Operand, dtype: DType, bytes: Uint8Array): Stream {
+  const elements = (8 * bytes.length) / dtypeBits[dtype];
   return {
     origin: 'head',
     tensor: {
@@ -54,17 +57,17 @@ function streamOf(operand: Operand, dtype: DType, bytes: Uint8Array): Stream {
   };
 }
 
-function testSweep(): Sweep {
-  const halves = Uint16Array.from(scrambledWords(9));
+function testSweep(elements: number): Sweep {
+  const halves = Uint16Array.from(scrambledWords(9, elements));
   const streams = {
-    wA: streamOf('wA', 'f32', ordinaryFloats(5)),
-    wB: streamOf('wB', 'f32', ordinaryFloats(6)),
-    mA: streamOf('mA', 'f32', ordinaryFloats(1)),
-    mB: streamOf('mB', 'f32', ordinaryFloats(2)),
-    vA: streamOf('vA', 'f32', positiveFloats(3)),
-    vB: streamOf('vB', 'f32', positiveFloats(4)),
+    wA: streamOf('wA', 'f32', ordinaryFloats(5, elements)),
+    wB: streamOf('wB', 'f32', ordinaryFloats(6, elements)),
+    mA: streamOf('mA', 'f32', ordinaryFloats(1, elements)),
+    mB: streamOf('mB', 'f32', ordinaryFloats(2, elements)),
+    vA: streamOf('vA', 'f32', positiveFloats(3, elements)),
+    vB: streamOf('vB', 'f32', positiveFloats(4, elements)),
     copyB: streamOf('copyB', 'bf16', new Uint8Array(halves.buffer)),
-    sB: streamOf('sB', 'f8e4m3fn', Uint8Array.from(scrambledWords(8))),
+    sB: streamOf('sB', 'f8e4m3fn', Uint8Array.from(scrambledWords(8, elements))),
   };
   const decay = { firstDrift: 1e-36, secondDrift: 1e-36, cast: 0, finite: 1, constant: 50 };
   return {
@@ -103,9 +106,15 @@ function differences(found: SweepResult, expected: SweepResult): string[] {
   return parts.filter((part) => !isDeepStrictEqual(found[part], expected[part]));
 }
 
-/** Compares an engine with the reference engine on four pages with every kind of odd number. */
-export async function selfTest(engine: Engine): Promise<{ ok: boolean; detail: string }> {
-  const sweep = testSweep();
+/**
+ * Compares an engine with the reference engine on `elements` elements (default four pages) with every
+ * kind of odd number.
+ */
+export async function selfTest(
+  engine: Engine,
+  elements = fourPages,
+): Promise<{ ok: boolean; detail: string }> {
+  const sweep = testSweep(elements);
   const context: EngineContext = {
     sources: { head: noSource, base: null },
     checksums: { head: [], base: [] },

@@ -24,8 +24,10 @@ export interface ReaderHost {
   readonly pacer: Pacer;
   /** Elements to read, from a chunk's start; absent: all of them. */
   readonly span?: Chunk;
+  /** Rooms that chunks are read into in turn, so that earlier ones stay readable; default 1. */
+  readonly rooms?: number;
   /** Room for `bytes` bytes of one stream that only this sweep uses. */
-  allocate(operand: Operand, bytes: number): Uint8Array;
+  allocate(operand: Operand, bytes: number, room: number): Uint8Array;
 }
 
 /** CRC-32 of the part of a stored checksum's bytes that was read. */
@@ -40,8 +42,8 @@ interface Reading {
   readonly operand: Operand;
   readonly stream: Stream;
   readonly source: Source;
-  /** Room for one chunk. */
-  readonly buffer: Uint8Array;
+  /** Room for one chunk each. */
+  readonly rooms: readonly Uint8Array[];
   readonly checksum: CoveredCrc | null;
   readonly hash: Hash | null;
 }
@@ -65,7 +67,9 @@ export class SweepReader {
       operand,
       stream,
       source: sourceOf(stream, context),
-      buffer: host.allocate(operand, bytesOf(stream, room)),
+      rooms: Array.from({ length: host.rooms ?? 1 }, (_, i) =>
+        host.allocate(operand, bytesOf(stream, room), i),
+      ),
       checksum: checksumOf(stream, context),
       hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
     }));
@@ -79,8 +83,9 @@ export class SweepReader {
     const chunk = this.#chunkAt(this.#first);
     if (!chunk) return null;
     await this.#read(this.#readings, chunk);
-    for (const { stream, buffer, checksum, hash } of this.#readings) {
-      const bytes = buffer.subarray(0, bytesOf(stream, chunk.count));
+    for (const reading of this.#readings) {
+      const { checksum, hash } = reading;
+      const bytes = roomOf(reading, chunk);
       if (checksum) {
         checksum.value = crc32(bytes, checksum.value);
         checksum.bytes += bytes.length;
@@ -130,9 +135,8 @@ export class SweepReader {
     return reading;
   }
 
-  #bytes(operand: Operand, { count }: Chunk): Uint8Array {
-    const { buffer, stream } = this.#reading(operand);
-    return buffer.subarray(0, bytesOf(stream, count));
+  #bytes(operand: Operand, chunk: Chunk): Uint8Array {
+    return roomOf(this.#reading(operand), chunk);
   }
 
   #chunkAt(first: number): Chunk | null {
@@ -142,10 +146,10 @@ export class SweepReader {
 
   async #read(readings: readonly Reading[], chunk: Chunk): Promise<void> {
     this.#context.signal?.throwIfAborted();
-    const reads = readings.map(({ source, stream, buffer }) =>
-      readTensorBytes(source, stream.tensor, {
+    const reads = readings.map((reading) =>
+      readTensorBytes(reading.source, reading.stream.tensor, {
         ...chunk,
-        into: buffer.subarray(0, bytesOf(stream, chunk.count)),
+        into: roomOf(reading, chunk),
       }),
     );
     // All must have ended before an error leaves: a late read would write into the next sweep's
@@ -160,6 +164,12 @@ export class SweepReader {
     for (const { stream } of readings) bytes += bytesOf(stream, chunk.count);
     await this.#pacer.pause(bytes);
   }
+}
+
+/** Where the bytes of a chunk lie once they are read. */
+function roomOf({ stream, rooms }: Reading, { first, count }: Chunk): Uint8Array {
+  const room = rooms[(first / chunkElements) % rooms.length] as Uint8Array;
+  return room.subarray(0, bytesOf(stream, count));
 }
 
 function bytesOf({ tensor }: Stream, elements: number): number {

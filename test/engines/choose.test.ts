@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { LaikaError } from '../../src/checkpoint/errors.ts';
-import { openEngine } from '../../src/engines/choose.ts';
+import { gpuChoice, openEngine } from '../../src/engines/choose.ts';
 
 describe('choosing an engine', () => {
   it.each([
-    ['auto', 'wasm'],
     ['wasm', 'wasm'],
     ['reference', 'reference'],
   ] as const)('opens for %s the %s engine', async (name, opened) => {
@@ -14,12 +13,25 @@ describe('choosing an engine', () => {
     await engine.close();
   });
 
-  it('says that cuda is not built and what to use', async () => {
-    await expect(openEngine('cuda')).rejects.toMatchObject({
-      name: 'LaikaError',
-      code: 'engine-unavailable',
-      details: { where: '--engine cuda', next: 'use --engine wasm' },
-    });
+  it('opens for auto wasm, unless an idle GPU is worth taking', async () => {
+    const engine = await openEngine('auto');
+    const { takes, reason } = await gpuChoice({});
+    expect(reason).not.toBe('');
+    if (!takes) expect(engine.name).toBe('wasm');
+    await engine.close();
+  });
+
+  it('opens cuda, or says in one sentence what is missing and what to do', async () => {
+    const opened = await openEngine('cuda').then(
+      async (engine) => {
+        await engine.close();
+        return engine.name;
+      },
+      (error: LaikaError) => error.details,
+    );
+    if (typeof opened === 'string') return expect(opened).toBe('cuda');
+    expect(opened).toMatchObject({ code: 'engine-unavailable', where: '--engine cuda' });
+    expect(opened.next).toMatch(/--engine wasm|npm install koffi/);
   });
 
   it('opens tensorflow, or says in one sentence what is missing and in one what to do', async () => {
