@@ -87,7 +87,10 @@ export interface Checkpoint {
   readonly frozen: readonly string[];
   /** Names that the files declare equal: [name, name it repeats]; same storage or declared ties. */
   readonly tied: readonly (readonly [string, string])[];
-  /** A learning-rate scheduler's state was saved: the rate may have moved between two checkpoints. */
+  /**
+   * The learning rate may have moved between two checkpoints: a scheduler's state was saved, or the
+   * layout never says whether there is one.
+   */
   readonly hasScheduler: boolean;
   /** All of them, the parts of compound ones too; missing where the layout stores none. */
   readonly schedulers?: readonly SchedulerState[];

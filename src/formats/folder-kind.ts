@@ -10,7 +10,6 @@ interface Fingerprint {
 const fingerprints: readonly Fingerprint[] = [
   { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
   { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
-  { pattern: /\.data-\d{5}-of-\d{5}$/, what: 'a TensorFlow checkpoint' },
 ];
 
 /** For people, with its article; null where nothing is recognised. */

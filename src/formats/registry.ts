@@ -14,6 +14,7 @@ import { onnx } from './onnx/onnx.ts';
 import { orbax } from './orbax/orbax.ts';
 import { safetensors } from './safetensors.ts';
 import { safetensorsSharded } from './safetensors-sharded.ts';
+import { tfBundle } from './tf-bundle/tf-bundle.ts';
 import { torchLegacy } from './torch-legacy/torch-legacy.ts';
 import { torchRanks } from './torch-ranks/torch-ranks.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
@@ -37,4 +38,5 @@ export const formats: readonly Format[] = [
   gguf,
   onnx,
   zarr,
+  tfBundle,
 ];
