@@ -56,6 +56,11 @@ export function energyPeak(energy: Float64Array): number {
   return top === null || middle === null ? 0 : (top - middle) / 2;
 }
 
+/** Half of log2 of the most moved row or block; 0 as `energyPeak` says it. */
+function energyTop(energy: Float64Array): number {
+  return (log2(largestOf(Array.from(energy))) ?? 0) / 2;
+}
+
 function scaleStatistics(record: SummaryRecord): [Statistic, number | null][] {
   const top = log2(record.max1);
   if (top === null) return [];
@@ -81,6 +86,8 @@ function deltaStatistics(record: SummaryRecord, pair: PairRecord): [Statistic, n
     ['deltaReach', top - rms],
     ['deltaRowPeak', energyPeak(pair.rowEnergy)],
     ['deltaBlockPeak', energyPeak(pair.blockEnergy)],
+    ['deltaRowTop', energyTop(pair.rowEnergy)],
+    ['deltaBlockTop', energyTop(pair.blockEnergy)],
   ];
 }
 

@@ -31,6 +31,8 @@ const statistics: readonly Statistic[] = [
   'deltaReach',
   'deltaRowPeak',
   'deltaBlockPeak',
+  'deltaRowTop',
+  'deltaBlockTop',
   'ratioMean',
 ];
 

@@ -2,7 +2,7 @@
 import { finiteOf, historyLength, leastHistory, leastLevel, levelLength } from './run-memory.ts';
 import { largestOf, medianOf } from './sample-statistics.ts';
 import { isTested, type Subject } from './subject.ts';
-import type { Line } from './suspicion.ts';
+import type { Line, Statistic } from './suspicion.ts';
 
 /** A group needs so many tensors with a level before its common move is taken out. */
 const leastForCentre = 4;
@@ -41,6 +41,14 @@ export interface LineScores {
   readonly centre: number;
 }
 
+/** Octaves by which the line's ceiling passes its own history; +∞ without a ceiling, null untold. */
+function ceilingOf({ ceiling }: Line, subject: Subject): number | null {
+  if (ceiling === undefined) return Infinity;
+  const value = subject.statistics[ceiling];
+  const past = finiteOf(subject.memory?.values[ceiling], historyLength);
+  return value === undefined || past.length < leastHistory ? null : value - largestOf(past);
+}
+
 /** Now − the largest of the history. */
 function scoreExcess(line: Line, members: readonly Subject[]): LineScores {
   const scores: Score[] = [];
@@ -49,9 +57,42 @@ function scoreExcess(line: Line, members: readonly Subject[]): LineScores {
     const past = finiteOf(subject.memory?.values[line.statistic], historyLength);
     if (value === undefined || past.length < leastHistory) continue;
     const reference = largestOf(past);
-    scores.push({ subject, score: value - reference, value, reference, history: past.length });
+    const most = ceilingOf(line, subject);
+    if (most === null) continue;
+    const score = Math.min(value - reference, most);
+    scores.push({ subject, score, value, reference, history: past.length });
   }
   return { line, scores, residuals: new Map(), centre: 0 };
+}
+
+/** How far each tensor left its own level, and how far the group did. */
+interface Shifts {
+  readonly of: ReadonlyMap<Subject, { readonly value: number; readonly level: number }>;
+  readonly centre: number;
+}
+
+function shiftsOf(statistic: Statistic, members: readonly Subject[]): Shifts {
+  const shifts = new Map<Subject, { value: number; level: number }>();
+  for (const subject of members) {
+    const value = subject.statistics[statistic];
+    const past = finiteOf(subject.memory?.values[statistic], levelLength);
+    if (value === undefined || past.length < leastLevel) continue;
+    shifts.set(subject, { value, level: medianOf(past) });
+  }
+  const moves = [...shifts.values()].map(({ value, level }) => value - level);
+  return { of: shifts, centre: moves.length >= leastForCentre ? medianOf(moves) : 0 };
+}
+
+/** Signed; null where the tensor has no level. */
+function residualOf({ of, centre }: Shifts, subject: Subject): number | null {
+  const shift = of.get(subject);
+  return shift ? shift.value - shift.level - centre : null;
+}
+
+/** No larger than what `other` did in the same direction. */
+function agreed(residual: number, other: number | null): number {
+  if (other === null || residual * other <= 0) return 0;
+  return Math.min(Math.abs(residual), Math.abs(other));
 }
 
 /**
@@ -59,19 +100,14 @@ function scoreExcess(line: Line, members: readonly Subject[]): LineScores {
  * history.
  */
 function scoreResidual(line: Line, members: readonly Subject[]): LineScores {
-  const shifts = new Map<Subject, { value: number; level: number }>();
-  for (const subject of members) {
-    const value = subject.statistics[line.statistic];
-    const past = finiteOf(subject.memory?.values[line.statistic], levelLength);
-    if (value === undefined || past.length < leastLevel) continue;
-    shifts.set(subject, { value, level: medianOf(past) });
-  }
-  const moves = [...shifts.values()].map(({ value, level }) => value - level);
-  const centre = moves.length >= leastForCentre ? medianOf(moves) : 0;
+  const shifts = shiftsOf(line.statistic, members);
+  const ceilings = line.ceiling === undefined ? null : shiftsOf(line.ceiling, members);
+  const { centre } = shifts;
   const residuals = new Map<string, number>();
   const scores: Score[] = [];
-  for (const [subject, { value, level }] of shifts) {
-    const residual = Math.abs(value - level - centre);
+  for (const [subject, { value, level }] of shifts.of) {
+    const signed = value - level - centre;
+    const residual = ceilings ? agreed(signed, residualOf(ceilings, subject)) : Math.abs(signed);
     residuals.set(subject.name, residual);
     const past = finiteOf(subject.memory?.residuals[line.statistic], historyLength);
     if (past.length < leastHistory) continue;

@@ -31,7 +31,9 @@ function judgedLanes(tensor: ExactCase): number[] {
   const { record } = tensor;
   if (hasNonFinite(record) || !hasNoisyMantissa(record.dtype) || isFewValued(tensor)) return [];
   const lanes = Array.from(record.laneCount.keys());
-  return lanes.filter((lane) => (record.laneCount[lane] as number) >= leastInLane);
+  // The leading bits of a subnormal are 0 by its size, and all of them may lie in one lane.
+  const fair = (lane: number) => (record.laneCount[lane] as number) - record.denormals;
+  return lanes.filter((lane) => fair(lane) >= leastInLane);
 }
 
 /** Planes that stick in all of these lanes. */
@@ -88,8 +90,10 @@ const shared = {
   quiet:
     'Few-valued data (initial constants, quantised values): a lane with more than 4 stuck ' +
     'planes is skipped, and a tensor of which half of the first 4,096 elements repeat. ' +
-    'Trailing zero planes (bf16 and fp16 values).',
-  needs: 'the tensor one trusted checkpoint earlier; 48 nonzero elements a lane',
+    'Trailing zero planes (bf16 and fp16 values). Subnormal moments of dead units, whose leading ' +
+    'bits are 0 by their size: they do not count.',
+  needs:
+    'the tensor one trusted checkpoint earlier; 48 elements a lane that are neither 0 nor subnormal',
   cost: 'none beside the summary',
 } as const;
 
@@ -99,7 +103,7 @@ export const stuckBitLane: ExactRule = {
   id: 'stuck-bit-lane',
   title: 'A mantissa bit is stuck in one of 32 lanes',
   statement:
-    'In a lane (flat index mod 32) of 48 or more nonzero elements, a mantissa bit is the same ' +
+    'In a lane (flat index mod 32) of 48 or more normal elements, a mantissa bit is the same ' +
     'in every element, not in all lanes, and was not at the last trusted checkpoint.',
   means:
     'Every 32nd element has the same bit: one wire, one lane of a vector unit or one memory bank.',

@@ -30,6 +30,9 @@ export type Statistic =
   /** Half of log2(largest / median) of the energies of rows, of blocks. */
   | 'deltaRowPeak'
   | 'deltaBlockPeak'
+  /** Half of log2 of the largest energy of a row, of a block. */
+  | 'deltaRowTop'
+  | 'deltaBlockTop'
   /** log2 of the mean of m²/v. */
   | 'ratioMean';
 
@@ -67,6 +70,12 @@ export interface Line {
   readonly floor: number;
   /** Octaves for one more bit of evidence (`s`). */
   readonly octavesPerBit: number;
+  /**
+   * excess: the score is no larger than the excess of this figure over its own history. A ratio may
+   * rise because what it is divided by fell; then nothing rose. residual: no larger than this figure’s
+   * own residual in the same direction. A median may fall because most elements died.
+   */
+  readonly ceiling?: Statistic;
 }
 
 /** What a line measured on one tensor. */

@@ -27,7 +27,8 @@ const lines = statisticalRules.flatMap((rule) => rule.lines);
 
 function statisticsOf(group: Group, kind?: Line['kind']): readonly Statistic[] {
   const wanted = lines.filter((line) => line.group === group && (!kind || line.kind === kind));
-  return [...new Set(wanted.map(({ statistic }) => statistic))];
+  const ceilings = wanted.flatMap(({ ceiling }) => ceiling ?? []);
+  return [...new Set([...wanted.map(({ statistic }) => statistic), ...ceilings])];
 }
 
 const groups = ['weight', 'first', 'second', 'buffer'] as const;

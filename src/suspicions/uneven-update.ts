@@ -8,6 +8,7 @@ const lines: readonly Line[] = [
   {
     id: 'weight.deltaRowPeak',
     statistic: 'deltaRowPeak',
+    ceiling: 'deltaRowTop',
     ...shared,
     floor: 0.6,
     octavesPerBit: 0.5,
@@ -15,6 +16,7 @@ const lines: readonly Line[] = [
   {
     id: 'weight.deltaBlockPeak',
     statistic: 'deltaBlockPeak',
+    ceiling: 'deltaBlockTop',
     ...shared,
     floor: 0.4,
     octavesPerBit: 0.4,
@@ -47,11 +49,12 @@ export const unevenUpdate: StatisticalRule = {
   family: 'statistics',
   statement:
     'Half of log2 of largest over median ΣΔ² of rows (of blocks of 1,024), against the most of ' +
-    'the last 12 checkpoints.',
+    'the last 12 checkpoints, and no more than the largest itself passes its own last 12.',
   means: 'The damage has the shape of a row or of a memory page.',
   catches: 'Copied or zeroed pages, swapped rows, bad tiles of a matrix product.',
   quiet:
-    'Dead rows (they are low, not high) and rows of rare tokens (in the history). Moments are ' +
+    'Dead rows (they are low, not high; where most rows die the median falls and nothing rises) ' +
+    'and rows of rare tokens (in the history). Moments are ' +
     'not judged: a token that appears once lifts one embedding row 13 octaves.',
   needs: '5 earlier checkpoints at like distances; 4 rows, or 2 blocks',
   cost: 'none beside the pair pass',

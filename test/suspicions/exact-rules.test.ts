@@ -32,6 +32,13 @@ describe('stuck-bit-lane', () => {
     expect(rulesOf(enough({}), enough(stuck))).toEqual(['stuck-bit-lane']);
   });
 
+  it('counts no subnormals, whose leading bits are 0 by their size', () => {
+    const some = (figures: Figures) => tensor({ ...figures, denormals: 128 - 48 });
+    const more = (figures: Figures) => tensor({ ...figures, denormals: 128 - 47 });
+    expect(rulesOf(some({}), some(stuck))).toEqual(['stuck-bit-lane']);
+    expect(rulesOf(more({}), more(stuck))).toEqual([]);
+  });
+
   it('is quiet where the bit was stuck before', () => {
     expect(rulesOf(tensor(stuck), tensor(stuck))).toEqual([]);
   });

@@ -188,6 +188,8 @@ const words: Readonly<Record<string, string>> = {
   deltaReach: 'dReach',
   deltaRowPeak: 'dRowPeak',
   deltaBlockPeak: 'dBlockPeak',
+  deltaRowTop: 'dRowTop',
+  deltaBlockTop: 'dBlockTop',
   deltaMedian: 'dMedian',
   deltaRms: 'dRms',
 };

@@ -9,6 +9,8 @@ export interface Figures {
   readonly elements?: number;
   readonly zeros?: number;
   readonly nan?: number;
+  /** Subnormal elements. */
+  readonly denormals?: number;
   /** Largest and second largest |x|. */
   readonly max1?: number;
   readonly max2?: number;
@@ -37,6 +39,7 @@ export function recordOf(figures: Figures = {}): SummaryRecord {
     elements,
     zeros,
     nan: figures.nan ?? 0,
+    denormals: figures.denormals ?? 0,
     max1: blank ? 0 : max1,
     max1Index: blank ? 0 : 7,
     max2: blank ? 0 : max2,
