@@ -9,17 +9,26 @@ export {
   compareFloat16,
 } from './compare';
 export { digest } from './digest';
-export { boundedUpdate } from './law-bounded-update';
+export { boundedUpdate, boundedUpdateFloat32 } from './law-bounded-update';
 export { cappedUpdate } from './law-capped-update';
 export { maximumDominates } from './law-maximum-dominates';
-export { momentBound } from './law-moment-bound';
-export { momentIncrement } from './law-moment-increment';
-export { noBlankLines } from './law-no-blank-lines';
+export { momentBound, momentBoundFloat32 } from './law-moment-bound';
+export { momentIncrement, momentIncrementFloat32 } from './law-moment-increment';
+export { noBlankLines, noBlankLinesFloat32 } from './law-no-blank-lines';
 export { replayMoments } from './law-replay-moments';
 export { replayWeights } from './law-replay-weights';
 export { secondMomentDecay } from './law-second-moment-decay';
-export { stateProgress } from './law-state-progress';
-export { countDeltas, gainBlock, moveBlock, ratioBlock, sumRows } from './movement';
+export { isFiniteFloat32, stateProgress, stateProgressFloat32 } from './law-state-progress';
+export {
+  countDeltas,
+  gainBlock,
+  gainFloat32,
+  moveBlock,
+  moveFloat32,
+  ratioBlock,
+  ratioFloat32,
+  sumRows,
+} from './movement';
 export { markNonFinite, tally } from './ratio';
 export {
   squaresFloat32,

@@ -1,6 +1,18 @@
 // bounded-update; src/laws/bounded-update.ts defines it.
 import { naturalLog } from './natural-log';
-import { atLeastZero, constant, ratioOf } from './ratio';
+import {
+  atLeastZero,
+  beginJudging,
+  bothPass,
+  constant,
+  isWithin,
+  limitOf,
+  promoted,
+  ratioOf,
+  skipOf,
+  SMALLEST,
+  takeRatios,
+} from './ratio';
 
 /** All of `a` where `a < b`, else `b`. */
 // @ts-ignore: decorator
@@ -149,5 +161,209 @@ export function boundedUpdate(
     const bound = budget(c, size, vBase, vHead, v128.load(xB + at));
     const right = reachOf(c, wBase, wHead, bound);
     v128.store(ratios + at, ratioOf(left, right, v128.load(skip + at), f64x2.splat(limit)));
+  }
+}
+
+function judgeTwo(
+  c: usize,
+  record: usize,
+  index: u32,
+  wA: usize,
+  wB: usize,
+  mA: usize,
+  vA: usize,
+  vB: usize,
+): bool {
+  const wBase = promoted(wA);
+  const wHead = promoted(wB);
+  const mBase = promoted(mA);
+  const before = promoted(vA);
+  const after = promoted(vB);
+  const skip = f64x2.add(
+    f64x2.add(f64x2.add(skipOf(wBase), skipOf(wHead)), skipOf(mBase)),
+    f64x2.add(skipOf(before), skipOf(after)),
+  );
+  const floor = constant(c, 7);
+  const narrowed = f64x2.splat(1 - load<f64>(c, 9 << 3));
+  const widened = f64x2.splat(1 + load<f64>(c, 9 << 3));
+  const left = f64x2.abs(f64x2.sub(wHead, f64x2.mul(wBase, constant(c, 12))));
+  const size = f64x2.abs(f64x2.mul(mBase, widened));
+  const vBase = f64x2.add(f64x2.mul(before, narrowed), floor);
+  const vHead = f64x2.add(f64x2.mul(after, widened), floor);
+  const bound = budget(c, size, vBase, vHead, f64x2.splat(NaN));
+  const right = reachOf(c, wBase, wHead, bound);
+  return takeRatios(record, ratioOf(left, right, skip, f64x2.splat(limitOf(record))), index);
+}
+
+/** In float32 the factor of the screening; 0 where a constant leaves its range. */
+function narrowFactor(c: usize, record: usize): f32 {
+  const grown = load<f64>(c, 6 << 3);
+  const factor = screenFactor(c, limitOf(record)) * (1 - 1e-5) * grown;
+  const isOrdered = load<f64>(c, 9 << 3) == 0 && load<f64>(c, 12 << 3) <= 1 && grown <= 1e10;
+  const isSmall = load<f64>(c, 7 << 3) <= 1e-20 && abs(load<f64>(c, 4 << 3)) <= 10;
+  const hasMaximum = load<f64>(c, 18 << 3) == 1;
+  return isOrdered && isSmall && !hasMaximum && factor >= 1e-30 && factor <= 1e30 ? f32(factor) : 0;
+}
+
+/** More than the rounding of a difference of products, for each unit of their sizes. */
+const ROUNDING: f32 = 1 / 2097152.0;
+
+/** Constants of the screening in float32, each in four lanes. */
+const NARROW = memory.data(16 * 10, 16);
+const INHERITED: usize = 0;
+const FRESH: usize = 16;
+const CAP: usize = 32;
+const DECAYED: usize = 48;
+const STEPS: usize = 64;
+const TOP: usize = 80;
+const SPARE: usize = 96;
+const MIDDLE: usize = 112;
+const SMALLEST_V: usize = 128;
+const TWICE_SPARE: usize = 144;
+
+// @ts-ignore: decorator
+@inline
+function narrow(offset: usize): v128 {
+  return v128.load(NARROW + offset);
+}
+
+// @ts-ignore: decorator
+@inline
+function putNarrow(offset: usize, value: f64): void {
+  v128.store(NARROW + offset, f32x4.splat(f32(value)));
+}
+
+function placeNarrow(c: usize): void {
+  const steps = load<f64>(c);
+  const cap = load<f64>(c, 1 << 3);
+  const inherited = load<f64>(c, 2 << 3);
+  const fresh = load<f64>(c, 3 << 3);
+  const decayLog = load<f64>(c, 4 << 3);
+  const spare = load<f64>(c, 8 << 3);
+  putNarrow(INHERITED, inherited * inherited);
+  putNarrow(FRESH, (fresh * fresh * steps) / load<f64>(c, 5 << 3));
+  putNarrow(CAP, cap * cap);
+  // A growth that is a little smaller than it is: the difference below cancels.
+  putNarrow(DECAYED, decayLog - abs(decayLog) * 1e-6 - 2e-6);
+  putNarrow(STEPS, steps);
+  putNarrow(TOP, load<f64>(c, 6 << 3));
+  putNarrow(SPARE, spare * spare * (1 + 1e-6) + 1e-37);
+  putNarrow(TWICE_SPARE, 2 * spare * (1 + 1e-6) + 1e-37);
+  putNarrow(MIDDLE, load<f64>(c, 12 << 3));
+  // From here on the floor under v, which is left out, is 1e-7 of it.
+  putNarrow(SMALLEST_V, max(f64(SMALLEST), load<f64>(c, 7 << 3) * 1e7));
+}
+
+/** |w_B − middle · w_A| or more; not so small that its square underflows on the way to a product. */
+// @ts-ignore: decorator
+@inline
+function distanceOf(wBase: v128, wHead: v128): v128 {
+  const old = f32x4.mul(narrow(MIDDLE), wBase);
+  const sizes = f32x4.add(f32x4.abs(old), f32x4.abs(wHead));
+  const distance = f32x4.abs(f32x4.sub(wHead, old));
+  const step = f32x4.add(distance, f32x4.mul(f32x4.splat(ROUNDING), sizes));
+  return f32x4.pmax(step, f32x4.splat(1e-15));
+}
+
+// @ts-ignore: decorator
+@inline
+function isProper(vBase: v128, vHead: v128, driven: v128): v128 {
+  const smallest = narrow(SMALLEST_V);
+  const inRange = f32x4.le(driven, f32x4.splat(f32.MAX_VALUE));
+  return v128.and(
+    v128.and(f32x4.ge(vBase, smallest), f32x4.ge(vHead, smallest)),
+    inRange,
+  );
+}
+
+/**
+ * The screening above in float32, divided by vBase: with bound² · vHead on one side,
+ *   left² · (1.1 · top + 11 · spare²) ≤ factor · min(driven, cap² · vHead),
+ *   driven = inherited² · m² · vHead / vBase + fresh² · steps · energy · vHead.
+ */
+// @ts-ignore: decorator
+@inline
+function passesNarrow(factor: v128, wA: usize, wB: usize, mA: usize, vA: usize, vB: usize): v128 {
+  const step = distanceOf(v128.load(wA), v128.load(wB));
+  const m = v128.load(mA);
+  const vBase = v128.load(vA);
+  const vHead = v128.load(vB);
+  const square = f32x4.mul(narrow(INHERITED), f32x4.mul(m, m));
+  const carried = f32x4.mul(square, f32x4.div(vHead, vBase));
+  const growth = f32x4.add(f32x4.sub(vHead, vBase), f32x4.mul(narrow(DECAYED), vHead));
+  const least = f32x4.pmax(growth, f32x4.splat(0));
+  const energy = f32x4.pmin(least, f32x4.mul(narrow(STEPS), vHead));
+  const driven = f32x4.add(carried, f32x4.mul(narrow(FRESH), energy));
+  const bound = f32x4.pmin(driven, f32x4.mul(narrow(CAP), vHead));
+  const top = f32x4.mul(f32x4.mul(narrow(TOP), vHead), f32x4.splat(1.1));
+  const divisor = f32x4.add(top, f32x4.mul(narrow(SPARE), f32x4.splat(11)));
+  const below = f32x4.mul(f32x4.mul(step, step), divisor);
+  return v128.and(isProper(vBase, vHead, driven), isWithin(below, f32x4.mul(bound, factor)));
+}
+
+/**
+ * The same with closer estimates, for the few that the first one leaves over:
+ *   ln x ≥ 2 (x − 1) / (x + 1) from 1 on,  (a + b)² = a² + b² + 2ab,  (√top + spare)² as it is.
+ */
+function passesClosely(factor: v128, wA: usize, wB: usize, mA: usize, vA: usize, vB: usize): v128 {
+  const step = distanceOf(v128.load(wA), v128.load(wB));
+  const m = v128.load(mA);
+  const vBase = v128.load(vA);
+  const vHead = v128.load(vB);
+  const square = f32x4.mul(narrow(INHERITED), f32x4.mul(m, m));
+  const carried = f32x4.mul(square, f32x4.div(vHead, vBase));
+  const steeper = f32x4.div(f32x4.add(vHead, vHead), f32x4.add(vHead, vBase));
+  const rise = f32x4.mul(f32x4.sub(vHead, vBase), f32x4.pmax(steeper, f32x4.splat(1)));
+  const growth = f32x4.add(rise, f32x4.mul(narrow(DECAYED), vHead));
+  const least = f32x4.pmax(growth, f32x4.splat(0));
+  const fresh = f32x4.mul(narrow(FRESH), f32x4.pmin(least, f32x4.mul(narrow(STEPS), vHead)));
+  const both = f32x4.sqrt(f32x4.mul(carried, fresh));
+  const driven = f32x4.add(f32x4.add(carried, fresh), f32x4.add(both, both));
+  const bound = f32x4.pmin(driven, f32x4.mul(narrow(CAP), vHead));
+  const top = f32x4.mul(narrow(TOP), vHead);
+  const middle = f32x4.mul(narrow(TWICE_SPARE), f32x4.sqrt(top));
+  const divisor = f32x4.add(f32x4.add(top, middle), narrow(SPARE));
+  const below = f32x4.mul(f32x4.mul(step, step), divisor);
+  return v128.and(isProper(vBase, vHead, driven), isWithin(below, f32x4.mul(bound, factor)));
+}
+
+/**
+ * The law of float32 words, whole eights, where there is no maximum; `first` is the first element's
+ * index.
+ */
+export function boundedUpdateFloat32(
+  count: u32,
+  c: usize,
+  record: usize,
+  first: u32,
+  wA: usize,
+  wB: usize,
+  mA: usize,
+  vA: usize,
+  vB: usize,
+): void {
+  beginJudging(record, count);
+  placeNarrow(c);
+  let factor = f32x4.splat(narrowFactor(c, record));
+  for (let i: u32 = 0; i < count; i += 8) {
+    const low = passesNarrow(factor, wA, wB, mA, vA, vB);
+    const high = passesNarrow(factor, wA + 16, wB + 16, mA + 16, vA + 16, vB + 16);
+    if (!bothPass(low, high)) {
+      for (let at: u32 = 0; at < 8; at += 4) {
+        const o = usize(at) << 2;
+        const closely = passesClosely(factor, wA + o, wB + o, mA + o, vA + o, vB + o);
+        if (i32x4.all_true(closely)) continue;
+        const index = first + i + at;
+        const p = o + 8;
+        const one = judgeTwo(c, record, index, wA + o, wB + o, mA + o, vA + o, vB + o);
+        const two = judgeTwo(c, record, index + 2, wA + p, wB + p, mA + p, vA + p, vB + p);
+        if (one || two) factor = f32x4.splat(narrowFactor(c, record));
+      }
+    }
+    wA += 32;
+    wB += 32;
+    mA += 32;
+    vA += 32;
+    vB += 32;
   }
 }

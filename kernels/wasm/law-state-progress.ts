@@ -1,5 +1,6 @@
 // state-progress; src/laws/state-progress.ts defines it, src/engines/judge.ts what is counted.
-import { LEAST, judgedBits, takeFinite, takeLine } from './lines';
+import { LEAST, WHOLE, judgedBits, lineBits, takeFinite, takeLine } from './lines';
+import { promoted } from './ratio';
 
 const ALIVE: f64 = 1e-30;
 // 2^-120: lr·m below it may be flushed to 0.
@@ -46,11 +47,11 @@ function mustMove(c: usize, wBase: v128, mBase: v128, vBase: v128, mHead: v128, 
 // @ts-ignore: decorator
 @inline
 function equalWords(base: usize, head: usize): i32 {
-  return (
-    i32x4.bitmask(i32x4.eq(v128.load(base), v128.load(head))) |
-    (i32x4.bitmask(i32x4.eq(v128.load(base, 16), v128.load(head, 16))) << 4) |
-    (i32x4.bitmask(i32x4.eq(v128.load(base, 32), v128.load(head, 32))) << 8) |
-    (i32x4.bitmask(i32x4.eq(v128.load(base, 48), v128.load(head, 48))) << 12)
+  return lineBits(
+    i32x4.eq(v128.load(base), v128.load(head)),
+    i32x4.eq(v128.load(base, 16), v128.load(head, 16)),
+    i32x4.eq(v128.load(base, 32), v128.load(head, 32)),
+    i32x4.eq(v128.load(base, 48), v128.load(head, 48)),
   );
 }
 
@@ -58,6 +59,7 @@ function equalWords(base: usize, head: usize): i32 {
 // @ts-ignore: decorator
 @inline
 function isUniform(words: usize): bool {
+  if (((load<i32>(words) ^ load<i32>(words, 4)) & 0x7fffffff) != 0) return false;
   const first = i32x4.splat(load<i32>(words));
   const any = v128.or(
     v128.or(v128.xor(v128.load(words), first), v128.xor(v128.load(words, 16), first)),
@@ -106,4 +108,175 @@ export function stateProgress(
     const moved = (moving & ~equalWords(base + line, head + line)) != 0;
     takeLine(record, first + start, finite, moved);
   }
+}
+
+/** Exactly which of the 16 elements from these words must move. */
+function movingBits(c: usize, wA: usize, mA: usize, vA: usize, mB: usize, vB: usize): i32 {
+  let moving = 0;
+  for (let i: u32 = 0; i < 16; i += 2) {
+    const at = usize(i) << 2;
+    const moves = mustMove(
+      c,
+      promoted(wA + at),
+      promoted(mA + at),
+      promoted(vA + at),
+      promoted(mB + at),
+      promoted(vB + at),
+    );
+    moving |= i64x2.bitmask(moves) << i;
+  }
+  return moving;
+}
+
+/** More than a few roundings of float32. */
+const ROUNDING: f32 = 1e-6;
+const LEAST_PUSH: f32 = 1e-15;
+
+// Which of four weights must move for certain. With (√v + ε)² ≤ 2v + 2ε² and 64 distances to the
+// next float32 at most |w| · 2^-17:  push² > w² · 2^-34 · (2v + 2ε²).
+// @ts-ignore: decorator
+@inline
+function weightsMove(rate: v128, eps2: v128, w: v128, m: v128, v: v128): v128 {
+  const push = f32x4.mul(rate, f32x4.abs(m));
+  // Not so small that its square, on the way to the product, underflows.
+  const distance = f32x4.pmax(f32x4.mul(f32x4.abs(w), f32x4.splat(1 / 131072.0)), f32x4.splat(1e-18));
+  const divisor = f32x4.add(f32x4.add(v, v), eps2);
+  const least = f32x4.mul(f32x4.mul(distance, distance), divisor);
+  const isLarge = f32x4.ge(push, f32x4.splat(LEAST_PUSH));
+  const isProper = f32x4.ge(v, f32x4.splat(0));
+  return v128.and(v128.and(isLarge, isProper), f32x4.gt(f32x4.mul(push, push), least));
+}
+
+// @ts-ignore: decorator
+@inline
+function isAlive(x: v128): v128 {
+  return f32x4.gt(x, f32x4.splat(1.0001e-30));
+}
+
+// @ts-ignore: decorator
+@inline
+function firstMoves(inherited: v128, share: v128, m: v128, v: v128, vHead: v128): v128 {
+  const kept = f32x4.mul(inherited, v);
+  const own = f32x4.mul(share, f32x4.mul(m, m));
+  const rest = f32x4.abs(f32x4.sub(f32x4.sub(vHead, kept), own));
+  const sizes = f32x4.add(f32x4.add(vHead, kept), own);
+  const least = f32x4.mul(f32x4.mul(f32x4.splat(1.0001e-2), share), vHead);
+  const moves = f32x4.gt(rest, f32x4.add(least, f32x4.mul(f32x4.splat(ROUNDING), sizes)));
+  return v128.and(v128.and(isAlive(v), isAlive(vHead)), v128.and(isAlive(f32x4.abs(m)), moves));
+}
+
+// @ts-ignore: decorator
+@inline
+function secondMoves(m: v128, v: v128): v128 {
+  const square = f32x4.mul(m, m);
+  const rest = f32x4.abs(f32x4.sub(square, v));
+  const rounding = f32x4.mul(f32x4.splat(ROUNDING), f32x4.add(square, v));
+  const least = f32x4.add(f32x4.mul(f32x4.splat(1.001e-3), v), rounding);
+  return v128.and(isAlive(v), f32x4.gt(rest, least));
+}
+
+/** The line's verdict, where `proven` are elements that must move for certain. */
+// @ts-ignore: decorator
+@inline
+function takeProven(
+  c: usize,
+  proven: i32,
+  record: usize,
+  index: u32,
+  base: usize,
+  head: usize,
+  wA: usize,
+  mA: usize,
+  vA: usize,
+  mB: usize,
+  vB: usize,
+): void {
+  if (isUniform(head)) return;
+  const equal = equalWords(base, head);
+  if (popcnt(proven) >= LEAST && (proven & ~equal) != 0) {
+    takeLine(record, index, WHOLE, true);
+    return;
+  }
+  const moving = movingBits(c, wA, mA, vA, mB, vB);
+  if (popcnt(moving) >= LEAST) takeLine(record, index, WHOLE, (moving & ~equal) != 0);
+}
+
+/**
+ * The same where all words are finite: `base` and `head` are the subject's. Elements that must move
+ * for certain are found in float32; a line that they do not decide is judged exactly.
+ */
+export function stateProgressFloat32(
+  count: u32,
+  c: usize,
+  record: usize,
+  first: u32,
+  base: usize,
+  head: usize,
+  wA: usize,
+  mA: usize,
+  vA: usize,
+  mB: usize,
+  vB: usize,
+): void {
+  const subject = load<f64>(c);
+  const share = f32x4.splat(f32(load<f64>(c, 16)));
+  const inherited = f32x4.splat(f32(load<f64>(c, 8)));
+  const rate = f32x4.splat(f32(load<f64>(c, 24) * (1 - 1e-5)));
+  const eps = load<f64>(c, 32);
+  const eps2 = f32x4.splat(f32(2 * eps * eps * (1 + 1e-6) + 1e-37));
+  for (let start: u32 = 0; start + 16 <= count; start += 16) {
+    const at = usize(start) << 2;
+    let a: v128;
+    let b: v128;
+    let d: v128;
+    let e: v128;
+    if (subject == 0) {
+      const w = wA + at;
+      const m = mB + at;
+      const v = vB + at;
+      a = weightsMove(rate, eps2, v128.load(w), v128.load(m), v128.load(v));
+      b = weightsMove(rate, eps2, v128.load(w, 16), v128.load(m, 16), v128.load(v, 16));
+      d = weightsMove(rate, eps2, v128.load(w, 32), v128.load(m, 32), v128.load(v, 32));
+      e = weightsMove(rate, eps2, v128.load(w, 48), v128.load(m, 48), v128.load(v, 48));
+    } else if (subject == 1) {
+      const m = mA + at;
+      const v = vA + at;
+      const h = vB + at;
+      a = firstMoves(inherited, share, v128.load(m), v128.load(v), v128.load(h));
+      b = firstMoves(inherited, share, v128.load(m, 16), v128.load(v, 16), v128.load(h, 16));
+      d = firstMoves(inherited, share, v128.load(m, 32), v128.load(v, 32), v128.load(h, 32));
+      e = firstMoves(inherited, share, v128.load(m, 48), v128.load(v, 48), v128.load(h, 48));
+    } else {
+      const m = mA + at;
+      const v = vA + at;
+      a = secondMoves(v128.load(m), v128.load(v));
+      b = secondMoves(v128.load(m, 16), v128.load(v, 16));
+      d = secondMoves(v128.load(m, 32), v128.load(v, 32));
+      e = secondMoves(v128.load(m, 48), v128.load(v, 48));
+    }
+    const proven = lineBits(a, b, d, e);
+    const index = first + start;
+    takeProven(
+      c,
+      proven,
+      record,
+      index,
+      base + at,
+      head + at,
+      wA + at,
+      mA + at,
+      vA + at,
+      mB + at,
+      vB + at,
+    );
+  }
+}
+
+/** Are all words finite? */
+export function isFiniteFloat32(words: usize, count: u32): bool {
+  let largest = i32x4.splat(0);
+  for (let i: u32 = 0; i < count; i += 4, words += 16) {
+    largest = i32x4.max_s(largest, v128.and(v128.load(words), i32x4.splat(0x7fffffff)));
+  }
+  return !v128.any_true(i32x4.ge_s(largest, i32x4.splat(0x7f800000)));
 }

@@ -42,3 +42,16 @@ export function judgedBits(skip: usize, index: u32): i32 {
   }
   return bits;
 }
+
+/** All 16 elements of a line are finite and counted. */
+export const WHOLE: i32 = 0xffff;
+
+/** Bits of 16 float32 from four masks of four. */
+// @ts-ignore: decorator
+@inline
+export function lineBits(a: v128, b: v128, c: v128, d: v128): i32 {
+  // Two packings keep the order of lanes: one bit an element remains.
+  const low = i16x8.narrow_i32x4_s(a, b);
+  const high = i16x8.narrow_i32x4_s(c, d);
+  return i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
+}

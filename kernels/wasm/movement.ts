@@ -1,16 +1,21 @@
 // How weights moved, and what the second moment gained: blocks of float64 columns, up to 1,024
 // elements each. The host has room for whole vectors after the elements of a column. At `state` lie
 // the offsets of state.ts and the ones below; src/engines/wasm/layout.ts has the same list.
-import { CHAINS, MAX2, OCTAVES, bump, combine, takeSize } from './state';
+import { promoted } from './ratio';
+import { BLOCK, CHAINS, MAX2, OCTAVES, bump, combine, takeSize } from './state';
 
 /** f64: what the row at hand has so far. */
 const ROW_SUM: usize = 96;
 /** u32: elements of this block that took part in the mean. */
 const RATIO_COUNT: usize = 104;
-/** Of the block: Δ (f32), Δ² (f64, 0 where Δ is not finite) and sums of the rows that ended (f64). */
+/** u32: elements of float32 whose bits differ. */
+const CHANGED: usize = 108;
+/** Of the block: Δ (f32) and Δ² (f64, 0 where Δ is not finite). */
 const DELTAS: usize = 8192;
 const SQUARES: usize = 16384;
+/** Of one call: sums of the rows that ended, and ΣΔ² of each block (f64). */
 const ROW_SUMS: usize = 24576;
+const BLOCK_SQUARES: usize = 90112;
 
 const INFINITE: i32 = 0x7f800000;
 const SIZE: i32 = 0x7fffffff;
@@ -75,19 +80,10 @@ function findSizes(state: usize, count: u32, first: u32): void {
   }
 }
 
-/**
- * Δ of a block whose first element in the chunk is `first`: leaves Δ and Δ², takes the two largest,
- * and returns ΣΔ².
- */
-export function moveBlock(
-  before: usize,
-  after: usize,
-  count: u32,
-  state: usize,
-  first: u32,
-): f64 {
-  pad(before, count);
-  pad(after, count);
+/** Δ of a block of float64 columns, or of float32 words. */
+// @ts-ignore: decorator
+@inline
+function storeDeltas(before: usize, after: usize, count: u32, state: usize, isWide: bool): f64 {
   let s0 = f64x2.splat(0);
   let s1 = s0;
   let s2 = s0;
@@ -95,9 +91,14 @@ export function moveBlock(
   let sizes = i32x4.splat(0);
   let delta = state + DELTAS;
   let square = state + SQUARES;
-  for (let i: u32 = 0; i < count; i += 8, before += 64, after += 64) {
-    const low = deltasAt(before, after);
-    const high = deltasAt(before + 32, after + 32);
+  for (let i: u32 = 0; i < count; i += 8) {
+    const at = usize(i) << (isWide ? 3 : 2);
+    const low = isWide
+      ? deltasAt(before + at, after + at)
+      : f32x4.sub(v128.load(after + at), v128.load(before + at));
+    const high = isWide
+      ? deltasAt(before + at + 32, after + at + 32)
+      : f32x4.sub(v128.load(after + at, 16), v128.load(before + at, 16));
     v128.store(delta, low);
     v128.store(delta, high, 16);
     const a = finiteOrZero(low);
@@ -119,8 +120,116 @@ export function moveBlock(
     delta += 32;
     square += 64;
   }
-  if (largestOf(sizes) > load<f64>(state, MAX2)) findSizes(state, count, first);
+  largestDelta = largestOf(sizes);
   return combineChains(state, s0, s1, s2, s3);
+}
+
+/** The largest finite |Δ| that the last block had. */
+let largestDelta: f64 = 0;
+
+/**
+ * Δ of a block whose first element in the chunk is `first`: leaves Δ and Δ², takes the two largest,
+ * and returns ΣΔ².
+ */
+export function moveBlock(
+  before: usize,
+  after: usize,
+  count: u32,
+  state: usize,
+  first: u32,
+): f64 {
+  pad(before, count);
+  pad(after, count);
+  const squares = storeDeltas(before, after, count, state, true);
+  if (largestDelta > load<f64>(state, MAX2)) findSizes(state, count, first);
+  return squares;
+}
+
+function storeWords(before: usize, after: usize, state: usize): f64 {
+  return storeDeltas(before, after, BLOCK, state, false);
+}
+
+/**
+ * ΣΔ² of a block of words and the largest |Δ|, which is not finite where a Δ is not: then the sum
+ * says nothing. Counts what changed.
+ */
+function sumDeltas(before: usize, after: usize, state: usize): f64 {
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let sizes = i32x4.splat(0);
+  let same = i32x4.splat(0);
+  const end = before + (usize(BLOCK) << 2);
+  for (; before < end; before += 32, after += 32) {
+    const a = v128.load(before);
+    const b = v128.load(before, 16);
+    const c = v128.load(after);
+    const d = v128.load(after, 16);
+    same = i32x4.sub(same, i32x4.add(i32x4.eq(a, c), i32x4.eq(b, d)));
+    const low = f32x4.sub(c, a);
+    const high = f32x4.sub(d, b);
+    sizes = i32x4.max_s(sizes, v128.and(low, i32x4.splat(SIZE)));
+    sizes = i32x4.max_s(sizes, v128.and(high, i32x4.splat(SIZE)));
+    s0 = f64x2.add(s0, lowSquares(low));
+    s1 = f64x2.add(s1, highSquares(low));
+    s2 = f64x2.add(s2, lowSquares(high));
+    s3 = f64x2.add(s3, highSquares(high));
+  }
+  const equal =
+    i32x4.extract_lane(same, 0) +
+    i32x4.extract_lane(same, 1) +
+    i32x4.extract_lane(same, 2) +
+    i32x4.extract_lane(same, 3);
+  bump(state + CHANGED, BLOCK - u32(equal));
+  largestDelta = largestOf(sizes);
+  return combineChains(state, s0, s1, s2, s3);
+}
+
+/**
+ * Everything about Δ of whole blocks of float32 words, the first of which starts at element `first`
+ * of the chunk: leaves ΣΔ² of each block, and as `sumRows` the rows, where `rowElements` is not 0.
+ * Octaves are counted in blocks whose index is a multiple of `octaveStride`. Returns the rows that
+ * ended.
+ */
+export function moveFloat32(
+  before: usize,
+  after: usize,
+  blocks: u32,
+  state: usize,
+  first: u32,
+  octaveStride: u32,
+  left: u32,
+  rowElements: u32,
+): u32 {
+  let rows: u32 = 0;
+  for (let b: u32 = 0; b < blocks; b++, before += 4096, after += 4096, first += BLOCK) {
+    let squares = sumDeltas(before, after, state);
+    const isCounted = (first / BLOCK) % octaveStride == 0;
+    const isSplit = rowElements != 0 && left < BLOCK;
+    const isLarger = !(largestDelta <= load<f64>(state, MAX2));
+    if (isCounted || isSplit || isLarger || largestDelta > f64(f32.MAX_VALUE)) {
+      squares = storeWords(before, after, state);
+      if (largestDelta > load<f64>(state, MAX2)) findSizes(state, BLOCK, first);
+      if (isCounted) countDeltas(state, BLOCK);
+    }
+    store<f64>(state + (usize(b) << 3), squares, BLOCK_SQUARES);
+    if (rowElements == 0) continue;
+    if (isSplit) {
+      rows += splitRows(state, BLOCK, left, rowElements, rows);
+      const past = (BLOCK - left) % rowElements;
+      left = rowElements - past;
+      continue;
+    }
+    left -= BLOCK;
+    const sum = load<f64>(state, ROW_SUM) + squares;
+    store<f64>(state, left == 0 ? 0 : sum, ROW_SUM);
+    if (left != 0) continue;
+    store<f64>(state + (usize(rows) << 3), sum, ROW_SUMS);
+    rows += 1;
+    left = rowElements;
+  }
+  return rows;
 }
 
 /** Counts the exponents of the block's Δ; those that are not finite come to 255. */
@@ -161,11 +270,8 @@ function sumSquares(state: usize, i: u32, end: u32): f64 {
   return combine(state + CHAINS);
 }
 
-/**
- * Adds the block's Δ² to rows of `rowElements`, of which the one at hand lacks `left`. Returns how
- * many ended.
- */
-export function sumRows(state: usize, count: u32, left: u32, rowElements: u32): u32 {
+/** As `sumRows`, after `ended` rows of the same call. */
+function splitRows(state: usize, count: u32, left: u32, rowElements: u32, ended: u32): u32 {
   let sum = load<f64>(state, ROW_SUM);
   let rows: u32 = 0;
   for (let i: u32 = 0; i < count; ) {
@@ -174,13 +280,21 @@ export function sumRows(state: usize, count: u32, left: u32, rowElements: u32): 
     i += run;
     left -= run;
     if (left != 0) continue;
-    store<f64>(state + (usize(rows) << 3), sum, ROW_SUMS);
+    store<f64>(state + (usize(ended + rows) << 3), sum, ROW_SUMS);
     sum = 0;
     left = rowElements;
     rows += 1;
   }
   store<f64>(state, sum, ROW_SUM);
   return rows;
+}
+
+/**
+ * Adds the block's Δ² to rows of `rowElements`, of which the one at hand lacks `left`. Returns how
+ * many ended.
+ */
+export function sumRows(state: usize, count: u32, left: u32, rowElements: u32): u32 {
+  return splitRows(state, count, left, rowElements, 0);
 }
 
 // @ts-ignore: decorator
@@ -251,4 +365,133 @@ export function ratioBlock(first: usize, second: usize, count: u32, state: usize
   const taken = i64x2.extract_lane(counts, 0) + i64x2.extract_lane(counts, 1);
   store<u32>(state, u32(taken), RATIO_COUNT);
   return combineChains(state, s0, s1, s2, s3);
+}
+
+// @ts-ignore: decorator
+@inline
+function gainWords(before: usize, after: usize, inherited: v128): v128 {
+  return f64x2.sub(promoted(after), f64x2.mul(inherited, promoted(before)));
+}
+
+// @ts-ignore: decorator
+@inline
+function masked(terms: v128): v128 {
+  return v128.and(terms, isFinite2(terms));
+}
+
+/** Σ(after − inherited · before) of one block of float32 words over finite terms. */
+function gainOfBlock(before: usize, after: usize, state: usize, share: v128): f64 {
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (let at: usize = 0; at < 4096; at += 32) {
+    s0 = f64x2.add(s0, gainWords(before + at, after + at, share));
+    s1 = f64x2.add(s1, gainWords(before + at + 8, after + at + 8, share));
+    s2 = f64x2.add(s2, gainWords(before + at + 16, after + at + 16, share));
+    s3 = f64x2.add(s3, gainWords(before + at + 24, after + at + 24, share));
+  }
+  const sum = combineChains(state, s0, s1, s2, s3);
+  // A term that is not finite, of which there is none in most blocks, leaves no finite sum.
+  if (abs(sum) <= f64.MAX_VALUE) return sum;
+  s0 = s1 = s2 = s3 = f64x2.splat(0);
+  for (let at: usize = 0; at < 4096; at += 32) {
+    s0 = f64x2.add(s0, masked(gainWords(before + at, after + at, share)));
+    s1 = f64x2.add(s1, masked(gainWords(before + at + 8, after + at + 8, share)));
+    s2 = f64x2.add(s2, masked(gainWords(before + at + 16, after + at + 16, share)));
+    s3 = f64x2.add(s3, masked(gainWords(before + at + 24, after + at + 24, share)));
+  }
+  return combineChains(state, s0, s1, s2, s3);
+}
+
+/** `sum` and, added in order, what `gainBlock` gives for whole blocks of float32 words. */
+export function gainFloat32(
+  before: usize,
+  after: usize,
+  blocks: u32,
+  state: usize,
+  inherited: f64,
+  sum: f64,
+): f64 {
+  const share = f64x2.splat(inherited);
+  for (let b: u32 = 0; b < blocks; b++, before += 4096, after += 4096) {
+    sum += gainOfBlock(before, after, state, share);
+  }
+  return sum;
+}
+
+// @ts-ignore: decorator
+@inline
+function ratioWords(first: usize, second: usize): v128 {
+  const m = promoted(first);
+  return f64x2.div(f64x2.mul(m, m), promoted(second));
+}
+
+// @ts-ignore: decorator
+@inline
+function partWords(first: usize, second: usize): v128 {
+  return takesPart(promoted(first), promoted(second));
+}
+
+/** Is every word a positive, finite number? */
+function isPositive(words: usize): bool {
+  let least = i32x4.splat(i32.MAX_VALUE);
+  let most = i32x4.splat(0);
+  for (let at: usize = 0; at < 4096; at += 16) {
+    const bits = v128.load(words + at);
+    least = i32x4.min_s(least, bits);
+    most = i32x4.max_s(most, bits);
+  }
+  const small = v128.any_true(i32x4.le_s(least, i32x4.splat(0)));
+  return !small && !v128.any_true(i32x4.ge_s(most, i32x4.splat(INFINITE)));
+}
+
+/** Σ m²/v of one block of float32 words, as `ratioBlock`; adds to the number of its elements. */
+function ratioOfBlock(first: usize, second: usize, state: usize): f64 {
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  if (isPositive(second)) {
+    for (let at: usize = 0; at < 4096; at += 32) {
+      s0 = f64x2.add(s0, ratioWords(first + at, second + at));
+      s1 = f64x2.add(s1, ratioWords(first + at + 8, second + at + 8));
+      s2 = f64x2.add(s2, ratioWords(first + at + 16, second + at + 16));
+      s3 = f64x2.add(s3, ratioWords(first + at + 24, second + at + 24));
+    }
+    const sum = combineChains(state, s0, s1, s2, s3);
+    if (sum <= f64.MAX_VALUE) {
+      bump(state + RATIO_COUNT, BLOCK);
+      return sum;
+    }
+    s0 = s1 = s2 = s3 = f64x2.splat(0);
+  }
+  let counts = i64x2.splat(0);
+  for (let at: usize = 0; at < 4096; at += 8) {
+    const part = partWords(first + at, second + at);
+    counts = i64x2.sub(counts, part);
+    const term = v128.and(ratioWords(first + at, second + at), part);
+    const chain = at & 31;
+    if (chain == 0) s0 = f64x2.add(s0, term);
+    else if (chain == 8) s1 = f64x2.add(s1, term);
+    else if (chain == 16) s2 = f64x2.add(s2, term);
+    else s3 = f64x2.add(s3, term);
+  }
+  bump(state + RATIO_COUNT, u32(i64x2.extract_lane(counts, 0) + i64x2.extract_lane(counts, 1)));
+  return combineChains(state, s0, s1, s2, s3);
+}
+
+/** `sum` and, added in order, what `ratioBlock` gives for whole blocks of float32 words. */
+export function ratioFloat32(
+  first: usize,
+  second: usize,
+  blocks: u32,
+  state: usize,
+  sum: f64,
+): f64 {
+  store<u32>(state, 0, RATIO_COUNT);
+  for (let b: u32 = 0; b < blocks; b++, first += 4096, second += 4096) {
+    sum += ratioOfBlock(first, second, state);
+  }
+  return sum;
 }

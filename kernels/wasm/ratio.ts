@@ -84,3 +84,92 @@ export function tally(ratios: usize, count: u32, record: usize): i32 {
   while (load<f64>(ratios + (usize(index) << 3)) != largest) index++;
   return index;
 }
+
+/** i32 beside that record: the element that became the worst in this call, or -1. */
+const WORST_INDEX: usize = 16;
+
+/** Two float32 as float64. */
+// @ts-ignore: decorator
+@inline
+export function promoted(address: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(address));
+}
+
+/** 0 where x is finite, else NaN. */
+// @ts-ignore: decorator
+@inline
+export function skipOf(x: v128): v128 {
+  return f64x2.mul(x, f64x2.splat(0));
+}
+
+/** Prepares the record for one call. */
+// @ts-ignore: decorator
+@inline
+export function beginJudging(record: usize, count: u32): void {
+  bump(record + JUDGED, count);
+  store<i32>(record, -1, WORST_INDEX);
+}
+
+/** The worst ratio so far, -1 for none. */
+// @ts-ignore: decorator
+@inline
+export function worstOf(record: usize): f64 {
+  return load<f64>(record, WORST);
+}
+
+/**
+ * A ratio up to here, even when it was rounded, changes no record whose worst is this one's. Too
+ * small a worst gives 0: its neighbours are not 2^-50 apart.
+ */
+export function limitOf(record: usize): f64 {
+  const limit = min(worstOf(record), 1) * (1 - 1 / 1125899906842624.0);
+  return limit > 1e-290 ? limit : 0;
+}
+
+/** Takes one ratio of element `index`, which was counted as judged. */
+function takeRatio(record: usize, ratio: f64, index: u32): void {
+  if (ratio < 0) bump(record + JUDGED, u32(-1));
+  if (ratio > 1) bump(record + BROKEN, 1);
+  if (!(ratio > worstOf(record))) return;
+  store<f64>(record, ratio, WORST);
+  store<i32>(record, index, WORST_INDEX);
+}
+
+/** Takes the ratios of elements `index` and the next. Says whether the worst may have changed. */
+// @ts-ignore: decorator
+@inline
+export function takeRatios(record: usize, ratios: v128, index: u32): bool {
+  if (!v128.any_true(ratios) && worstOf(record) >= 0) return false;
+  takeRatio(record, f64x2.extract_lane(ratios, 0), index);
+  takeRatio(record, f64x2.extract_lane(ratios, 1), index + 1);
+  return true;
+}
+
+/**
+ * Screening in float32, four elements at a time: what it passes is finite and so far inside the
+ * bound that neither the count of broken elements nor the worst ratio can change; all else is
+ * judged exactly. Sums and products of few float32 are off by less than 1e-5 of themselves, and
+ * what could leave the range of a float32 is not passed.
+ */
+export const SPARED: f64 = 1 - 1e-5;
+
+/** Products of float32 from here on have not lost digits to underflow. */
+export const SMALLEST: f32 = 1e-30;
+
+/** Are all bits of both masks set? */
+// @ts-ignore: decorator
+@inline
+export function bothPass(a: v128, b: v128): bool {
+  return i32x4.bitmask(v128.and(a, b)) == 15;
+}
+
+/** Which of four products `smaller` are at most `larger`, both in the range of a float32. */
+// @ts-ignore: decorator
+@inline
+export function isWithin(smaller: v128, larger: v128): v128 {
+  const inRange = v128.and(
+    f32x4.ge(larger, f32x4.splat(SMALLEST)),
+    f32x4.le(larger, f32x4.splat(f32.MAX_VALUE)),
+  );
+  return v128.and(f32x4.le(smaller, larger), inRange);
+}

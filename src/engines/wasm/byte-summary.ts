@@ -21,6 +21,7 @@ const smallElements = 2048;
 const countedElements = 2 ** 31;
 
 export class ByteSummary implements StreamSummary {
+  readonly isFinite = false;
   readonly #stream: WasmStream;
   readonly #record: SummaryRecord;
   readonly #values: Float64Array;

@@ -21,6 +21,7 @@ export function isComplexType(dtype: DType): dtype is ComplexType {
 }
 
 export class ComplexSummary implements StreamSummary {
+  readonly isFinite = false;
   readonly #stream: WasmStream;
   readonly #dtype: ComplexType;
   readonly #state: StreamState;

@@ -31,6 +31,7 @@ const sortedElements = 2048;
 const countedElements = 2 ** 31;
 
 export class HalfSummary implements StreamSummary {
+  readonly isFinite = false;
   readonly #stream: WasmStream;
   readonly #scan: Kernels['scanBfloat16'];
   readonly #state: StreamState;

@@ -22,6 +22,11 @@ type Widen = (data: number, count: number, column: number) => number;
 /** count, constants, skip, ratios, limit, then the columns of the law's operands. */
 type JudgeElements = (...args: number[]) => void;
 /**
+ * Whole fours of float32 words: count, constants, record, index of the first element, then words of
+ * the law's operands.
+ */
+type JudgeFloat32 = (...args: number[]) => void;
+/**
  * count, constants, skip (0: nothing), record, first element of the chunk, the subject's words, then
  * columns.
  */
@@ -39,6 +44,34 @@ type GainBlock = (
   ...args: [before: number, after: number, count: number, state: number, inherited: number]
 ) => number;
 type RatioBlock = (first: number, second: number, count: number, state: number) => number;
+/**
+ * Whole blocks of float32 words from element `first` of the chunk; `left` elements are missing of
+ * the row at hand, of 0 none are summed. Returns the rows that ended.
+ */
+type MoveWords = (
+  before: number,
+  after: number,
+  blocks: number,
+  state: number,
+  first: number,
+  octaveStride: number,
+  left: number,
+  rowElements: number,
+) => number;
+/** Returns `sum` and, added in order, what the blocks give. */
+type GainWords = (
+  ...args: [
+    before: number,
+    after: number,
+    blocks: number,
+    state: number,
+    inherited: number,
+    sum: number,
+  ]
+) => number;
+type RatioWords = (
+  ...args: [first: number, second: number, blocks: number, state: number, sum: number]
+) => number;
 
 export interface Kernels {
   readonly digest: (data: number, bytes: number, out: number) => void;
@@ -83,6 +116,9 @@ export interface Kernels {
   readonly sumRows: SumRows;
   readonly gainBlock: GainBlock;
   readonly ratioBlock: RatioBlock;
+  readonly moveFloat32: MoveWords;
+  readonly gainFloat32: GainWords;
+  readonly ratioFloat32: RatioWords;
   readonly markNonFinite: (column: number, count: number, skip: number, isFirst: number) => void;
   /** Returns the element that became the worst so far, or −1. */
   readonly tally: (ratios: number, count: number, record: number) => number;
@@ -94,6 +130,13 @@ export interface Kernels {
   readonly replayMoments: JudgeElements;
   readonly replayWeights: JudgeElements;
   readonly secondMomentDecay: JudgeElements;
+  readonly boundedUpdateFloat32: JudgeFloat32;
+  readonly momentBoundFloat32: JudgeFloat32;
+  readonly momentIncrementFloat32: JudgeFloat32;
+  /** Whole lines of finite words; after the index come the subject's words at base and head. */
+  readonly noBlankLinesFloat32: JudgeFloat32;
+  readonly stateProgressFloat32: JudgeFloat32;
+  readonly isFiniteFloat32: (words: number, count: number) => number;
   readonly noBlankLines: JudgeLines;
   readonly stateProgress: JudgeLines;
 }

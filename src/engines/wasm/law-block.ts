@@ -56,13 +56,14 @@ export class LawBlock {
     this.#block = { ...this.#block, columns };
   }
 
-  /** Widens elements `start` … of a chunk, at most a block. */
-  load(chunk: Chunk, start: number): void {
+  /** Widens elements `start` … of a chunk, at most a block; where `only` is given, of those operands. */
+  load(chunk: Chunk, start: number, only?: ReadonlySet<Operand>): void {
     const count = Math.min(lawBlockElements, chunk.count - start);
     this.#start = start;
     this.#block = { ...this.#block, first: chunk.first + start, count };
     for (const column of this.#columns.values()) {
-      const { stream, at, values } = column;
+      const { operand, stream, at, values } = column;
+      if (only && !only.has(operand)) continue;
       const name = widenNames[stream.dtype];
       if (name) {
         const data = stream.data + (start * dtypeBits[stream.dtype]) / 8;

@@ -19,6 +19,11 @@ export interface ElementKernel {
     | 'secondMomentDecay';
   readonly operands: readonly Operand[];
   readonly constants: readonly string[];
+  /** The kernel that screens float32 words before it judges, and its operands; all must be there. */
+  readonly float32?: {
+    readonly name: 'boundedUpdateFloat32' | 'momentBoundFloat32' | 'momentIncrementFloat32';
+    readonly operands: readonly Operand[];
+  };
 }
 
 /** A kernel of a line law: count, constants, skip, record, first element, words, then columns. */
@@ -28,6 +33,11 @@ export interface LineKernel {
   readonly words: readonly ('A' | 'B')[];
   readonly operands: readonly Operand[];
   readonly constants: readonly string[];
+  /** The kernel for finite float32 words, and whose words it takes after the subject's. */
+  readonly float32: {
+    readonly name: 'noBlankLinesFloat32' | 'stateProgressFloat32';
+    readonly operands: readonly Operand[];
+  };
 }
 
 /** Kernels of element laws, by law. */
@@ -38,6 +48,7 @@ export const elementKernels: ReadonlyMap<string, ElementKernel> = new Map([
       name: 'momentBound',
       operands: ['mB', 'vB'],
       constants: ['constant', 'finite', 'firstDrift', 'secondDrift', 'cast'],
+      float32: { name: 'momentBoundFloat32', operands: ['mB', 'vB'] },
     },
   ],
   [
@@ -49,6 +60,7 @@ export const elementKernels: ReadonlyMap<string, ElementKernel> = new Map([
         ...['constant', 'finite', 'middle', 'half', 'inherited'],
         ...['firstDrift', 'secondDrift', 'cast'],
       ],
+      float32: { name: 'momentIncrementFloat32', operands: ['mA', 'vA', 'mB', 'vB'] },
     },
   ],
   [
@@ -61,6 +73,7 @@ export const elementKernels: ReadonlyMap<string, ElementKernel> = new Map([
         ...['spare', 'cast', 'weightCast', 'rate', 'middle', 'half', 'rounding', 'nearest'],
         ...['decayRounding', 'tiny', 'maximum'],
       ],
+      float32: { name: 'boundedUpdateFloat32', operands: ['wA', 'wB', 'mA', 'vA', 'vB'] },
     },
   ],
   [
@@ -116,6 +129,7 @@ export const lineKernels: ReadonlyMap<string, LineKernel> = new Map([
       words: ['A', 'B'],
       operands: ['wA', 'mA', 'vA', 'mB', 'vB'],
       constants: ['subject', 'inherited', 'share', 'rate', 'eps'],
+      float32: { name: 'stateProgressFloat32', operands: ['wA', 'mA', 'vA', 'mB', 'vB'] },
     },
   ],
   [
@@ -125,6 +139,7 @@ export const lineKernels: ReadonlyMap<string, LineKernel> = new Map([
       words: ['B'],
       operands: ['wA', 'mA', 'vA'],
       constants: ['subject', 'first', 'second'],
+      float32: { name: 'noBlankLinesFloat32', operands: [] },
     },
   ],
 ]);

@@ -10,6 +10,9 @@ export const memoryPages = 1024;
 /** Elements of one law block: what is widened and judged while it is in cache. */
 export const lawBlockElements = 1024;
 
+/** Elements of all streams that laws and movement see one after the other; they stay in cache. */
+export const spanElements = 8192;
+
 const kib = 1024;
 
 /** Streams of one sweep: more than there are operands. */
@@ -68,17 +71,23 @@ export function countersAt(slot: number): number {
 export const counterBytes = 256 * kib;
 
 /**
- * What weights did, in the form of a stream's state, and at 8 KiB each the Δ of one block as
- * float32, their squares as float64, and the sums of rows that end in it; as in
+ * What weights did, in the form of a stream's state, then the Δ of one block as float32, their
+ * squares as float64, the sums of rows that end in one span, and ΣΔ² of its blocks; as in
  * kernels/wasm/movement.ts.
  */
 export const movementAt = 5136 * kib;
 
 /** Offsets inside it, beside those of a state. */
-export const movement = { rowSum: 96, ratioCount: 104, rowSums: 24 * kib } as const;
+export const movement = {
+  rowSum: 96,
+  ratioCount: 104,
+  changed: 108,
+  rowSums: 24 * kib,
+  blockSquares: 88 * kib,
+} as const;
 
 /** Chunks of all streams, each with `slackBytes` after it. */
-export const dataAt = 5168 * kib;
+export const dataAt = 5232 * kib;
 export const slackBytes = 4096;
 
 /** Offsets inside a state. */

@@ -15,6 +15,9 @@ import type { Views } from './views.ts';
 /** The widest row that a kernel is told of: more than a block, so that none ends too soon. */
 const widestRow = 2 * blockElements;
 
+/** The same where many blocks are told of in one call. */
+const farRow = 2 ** 30;
+
 const octaves = 256;
 
 type Streams = ReadonlyMap<Operand, WasmStream>;
@@ -46,11 +49,16 @@ function changeCounter(streams: Streams, block: LawBlock): ChangeCounter {
   return { addChunk: () => {}, addBlock, count: () => changed };
 }
 
-/** What the blocks of one chunk leave: ΣΔ² of whole blocks, and of rows that ended. */
-interface MoveTables {
+/** What the blocks of one chunk leave: sums, and ΣΔ² of whole blocks and of rows. */
+interface Page {
+  squares: number;
+  gained: number;
+  ratios: number;
   readonly blocks: number[];
   readonly rows: number[];
 }
+
+const movedOperands: readonly Operand[] = ['wA', 'wB', 'mB', 'vA', 'vB'];
 
 export class MovementPass {
   readonly #kernels: Kernels;
@@ -61,6 +69,11 @@ export class MovementPass {
   readonly #inherited: number;
   readonly #rowElements: number;
   readonly #octaveStride: number;
+  readonly #streams: Streams;
+  /** Everything that is read is float32. */
+  readonly #float32: boolean;
+  #chunk: Chunk = { first: 0, count: 0 };
+  #page: Page = { squares: 0, gained: 0, ratios: 0, blocks: [], rows: [] };
   readonly #has: { readonly gain: boolean; readonly ratio: boolean };
 
   constructor(
@@ -68,8 +81,10 @@ export class MovementPass {
     { rows, inherited }: MovementPlan,
     streams: Streams,
   ) {
-    const read: readonly Operand[] = ['wA', 'wB', 'mB', 'vA', 'vB'];
+    const read = movedOperands.filter((operand) => streams.has(operand));
     const elements = streams.get('wB')?.elements ?? 0;
+    this.#streams = streams;
+    this.#float32 = read.every((operand) => streams.get(operand)?.dtype === 'f32');
     this.#kernels = kernels;
     this.#views = views;
     this.#block = new LawBlock(
@@ -90,37 +105,50 @@ export class MovementPass {
     this.#write(movement.rowSum, 0);
   }
 
-  add(chunk: Chunk): void {
+  /** Begins a chunk; its spans follow in order. */
+  begin(chunk: Chunk): void {
     const table = (movementAt + state.octaves) >>> 2;
+    this.#chunk = chunk;
     this.#views.i32[(movementAt + state.max1Index) >>> 2] = -1;
+    this.#views.u32[(movementAt + movement.changed) >>> 2] = 0;
     this.#views.u32.fill(0, table, table + 4 * octaves);
-    this.#changes.addChunk(chunk);
-    const page = { first: chunk.first, squares: 0, gained: 0, ratios: 0 };
-    const energies: MoveTables = { blocks: [], rows: [] };
+    if (!this.#float32) this.#changes.addChunk(chunk);
+    this.#page = { squares: 0, gained: 0, ratios: 0, blocks: [], rows: [] };
     this.#write(movement.rowSum, 0);
-    for (let start = 0; start < chunk.count; start += lawBlockElements) {
-      this.#block.load(chunk, start);
-      this.#changes.addBlock();
-      page.squares += this.#addDeltas(energies);
-      if (this.#has.gain) page.gained += this.#gainBlock();
-      if (this.#has.ratio) page.ratios += this.#ratioBlock();
+  }
+
+  /** Takes `count` elements from element `start` of the chunk, a block's start. */
+  addSpan(start: number, count: number): void {
+    const whole = this.#float32 ? count - (count % blockElements) : 0;
+    if (whole > 0) this.#addWords(start, whole);
+    for (let at = start + whole; at < start + count; at += lawBlockElements) {
+      this.#block.load(this.#chunk, at);
+      if (this.#float32) this.#countChanges(at, start + count);
+      else this.#changes.addBlock();
+      this.#page.squares += this.#addDeltas(this.#page);
+      if (this.#has.gain) this.#page.gained += this.#gainBlock();
+      if (this.#has.ratio) this.#page.ratios += this.#ratioBlock();
     }
-    if (this.#rowElements > 0 && (chunk.first + chunk.count) % this.#rowElements !== 0) {
-      energies.rows.push(this.#views.real(movementAt + movement.rowSum));
+  }
+
+  /** Ends the chunk. */
+  end(): void {
+    const { first, count } = this.#chunk;
+    const { blocks, rows, ...sums } = this.#page;
+    if (this.#rowElements > 0 && (first + count) % this.#rowElements !== 0) {
+      rows.push(this.#views.real(movementAt + movement.rowSum));
     }
-    this.#part.pages.push({
-      ...page,
-      blocks: Float64Array.from(energies.blocks),
-      rows: Float64Array.from(energies.rows),
-    });
+    const tables = { blocks: Float64Array.from(blocks), rows: Float64Array.from(rows) };
+    this.#part.pages.push({ first, ...sums, ...tables });
     const largest = this.#views.int(movementAt + state.max1Index);
-    if (largest >= 0) this.#part.deltaMax1Index = chunk.first + largest;
+    if (largest >= 0) this.#part.deltaMax1Index = first + largest;
+    this.#part.changed += this.#views.uint(movementAt + movement.changed);
     this.#drainOctaves();
   }
 
   finish(): MovementPart {
     const part = this.#part;
-    part.changed = this.#changes.count();
+    if (!this.#float32) part.changed = this.#changes.count();
     part.deltaMax1 = Math.max(0, this.#views.real(movementAt + state.max1));
     part.deltaMax2 = Math.max(0, this.#views.real(movementAt + state.max2));
     // No finite Δ has this exponent: the kernel counts without looking.
@@ -128,12 +156,51 @@ export class MovementPass {
     return part;
   }
 
+  /** Whole blocks of float32 words, without widening them. */
+  #addWords(start: number, count: number): void {
+    const kernels = this.#kernels;
+    const blocks = count / blockElements;
+    const words = (operand: Operand) => (this.#streams.get(operand)?.data ?? 0) + 4 * start;
+    const first = this.#chunk.first + start;
+    const rest = this.#rowElements > 0 ? this.#rowElements - (first % this.#rowElements) : 0;
+    const [left, row] = [Math.min(rest, farRow), Math.min(this.#rowElements, farRow)];
+    const stride = this.#octaveStride;
+    const { squares, rows } = this.#page;
+    const weights = [words('wA'), words('wB')] as const;
+    const ended = kernels.moveFloat32(...weights, blocks, movementAt, start, stride, left, row);
+    this.#page.squares = squares;
+    const sums = (movementAt + movement.blockSquares) >>> 3;
+    for (let i = 0; i < blocks; i++) {
+      const square = this.#views.f64[sums + i] as number;
+      this.#page.squares += square;
+      this.#page.blocks.push(square);
+    }
+    this.#takeRows(rows, ended);
+    const [vA, vB, mB] = [words('vA'), words('vB'), words('mB')];
+    const page = this.#page;
+    if (this.#has.gain) {
+      page.gained = kernels.gainFloat32(vA, vB, blocks, movementAt, this.#inherited, page.gained);
+    }
+    if (!this.#has.ratio) return;
+    page.ratios = kernels.ratioFloat32(mB, vB, blocks, movementAt, page.ratios);
+    this.#part.ratioCount += this.#views.uint(movementAt + movement.ratioCount);
+  }
+
+  /** Counts elements of the last, partial block whose words differ. */
+  #countChanges(from: number, to: number): void {
+    const [before = 0, after = 0] = (['wA', 'wB'] as const).map(
+      (operand) => (this.#streams.get(operand)?.data ?? 0) >>> 2,
+    );
+    const { u32 } = this.#views;
+    for (let i = from; i < to; i++) if (u32[before + i] !== u32[after + i]) this.#part.changed += 1;
+  }
+
   #write(offset: number, value: number): void {
     this.#views.f64[(movementAt + offset) >>> 3] = value;
   }
 
   /** Everything about Δ of the block that is loaded; returns ΣΔ². */
-  #addDeltas({ blocks, rows }: MoveTables): number {
+  #addDeltas({ blocks, rows }: Page): number {
     const { first, count, start } = this.#block;
     const block = first / blockElements;
     const before = this.#block.columnAt('wA');
@@ -149,7 +216,10 @@ export class MovementPass {
     const left = this.#rowElements - (first % this.#rowElements);
     const widths = [left, this.#rowElements].map((width) => Math.min(width, widestRow));
     const [nearest = 0, row = 0] = widths;
-    const ended = this.#kernels.sumRows(movementAt, count, nearest, row);
+    this.#takeRows(rows, this.#kernels.sumRows(movementAt, count, nearest, row));
+  }
+
+  #takeRows(rows: number[], ended: number): void {
     const from = (movementAt + movement.rowSums) >>> 3;
     for (let i = 0; i < ended; i++) rows.push(this.#views.f64[from + i] as number);
   }

@@ -24,6 +24,8 @@ export interface WasmStream {
 export interface StreamSummary {
   /** Takes the chunk that lies in memory. */
   add(chunk: Chunk): void;
+  /** Was every element of the last chunk finite? False where that is not known. */
+  readonly isFinite: boolean;
   /** What was found, but for digests; once, after the last chunk. */
   part(): SummaryPart;
 }

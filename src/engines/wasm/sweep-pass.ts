@@ -15,7 +15,7 @@ import type { SquaresAbout } from './join-parts.ts';
 import type { Kernels } from './kernels.ts';
 import { writeFixedColumns } from './law-block.ts';
 import { LawPass } from './law-pass.ts';
-import { dataAt, digestsAt, memoryPages, slackBytes, streamSlots } from './layout.ts';
+import { dataAt, digestsAt, memoryPages, slackBytes, spanElements, streamSlots } from './layout.ts';
 import { MovementPass } from './movement-pass.ts';
 import { writeFreshState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
@@ -86,9 +86,16 @@ export class SweepPass {
     const reader = this.#reader;
     for (let chunk = await reader.next(); chunk; chunk = await reader.next()) {
       this.#summarise(chunk);
-      laws.add(chunk);
       for (const copy of copies) copy.add(chunk);
-      movement?.add(chunk);
+      laws.begin(this.#finiteStreams());
+      movement?.begin(chunk);
+      for (let start = 0; start < chunk.count; start += spanElements) {
+        const count = Math.min(spanElements, chunk.count - start);
+        laws.addSpan(chunk, start, count);
+        movement?.addSpan(start, count);
+      }
+      laws.end();
+      movement?.end();
     }
     return {
       summaries: this.#summaryParts(),
@@ -169,6 +176,13 @@ export class SweepPass {
       summary.add(chunk);
       appendDigests(stream, chunk, digests);
     }
+  }
+
+  /** Streams of which every element of the last chunk is known to be finite. */
+  #finiteStreams(): ReadonlySet<Operand> {
+    const finite = new Set<Operand>();
+    for (const [operand, { summary }] of this.#summaries) if (summary.isFinite) finite.add(operand);
+    return finite;
   }
 
   #summaryParts(): Partial<Record<Operand, SummaryPart>> {

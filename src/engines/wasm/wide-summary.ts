@@ -66,6 +66,11 @@ export class WideSummary implements StreamSummary {
     this.#takeExtremes();
   }
 
+  get isFinite(): boolean {
+    const at = this.#state.at + state.firstNonFinite;
+    return this.#stream.views.int(at) < 0;
+  }
+
   part(): SummaryPart {
     // No finite float32 has this exponent: the kernel counts blocks without looking.
     if (this.#dtype === 'f32') this.#record.octaves[255] = 0;
