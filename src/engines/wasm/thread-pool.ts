@@ -118,7 +118,12 @@ export class ThreadPool {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
+    const ends = [...this.#threads].map(({ worker }) => {
+      // Of a thread without work the process would not wait for the end.
+      worker.ref();
+      return worker.terminate();
+    });
+    await Promise.all(ends);
   }
 
   #start(): void {
