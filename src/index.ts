@@ -10,6 +10,8 @@ export { readLogs } from './logs/read-logs.ts';
 export { version } from './package.ts';
 export { decodeNumber, encodeJson } from './records/numbers.ts';
 export type { ScanOptions } from './scan/options.ts';
+export { useS3Settings } from './sources/open-path.ts';
+export type { S3Settings } from './sources/s3.ts';
 export { type JudgeRequest, judge } from './verdict/judge.ts';
 export type { Finding, Result, Verdict } from './verdict/result.ts';
 export { type Rule, rules } from './verdict/rules.ts';

@@ -1,6 +1,5 @@
 /** `laika postmortem RUN`: what happened to a run, from what is left of it. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import type { Engine } from '../engines/engine.ts';
 import { findCheckpoints } from '../formats/find-checkpoints.ts';
@@ -9,6 +8,7 @@ import { databasePath } from '../history/state-folder.ts';
 import { postmortemDocument } from '../postmortem/postmortem.ts';
 import { type JudgePair, type Stop, type Walked, walkRun } from '../postmortem/walk.ts';
 import { renderPostmortem } from '../report/postmortem-text.ts';
+import { absolutePath } from '../sources/source-path.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { errorDocument, header } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
@@ -64,7 +64,7 @@ function remembered(
   if (!existsSync(databasePath(state))) return [];
   const history = History.open(state, { clock: systemClock, readOnly: true });
   try {
-    const name = resolve(run);
+    const name = absolutePath(run);
     return history.checkpoints(name).flatMap((row) => {
       if (there.has(row.identity)) return [];
       const text = history.resultJson(name, row.identity);

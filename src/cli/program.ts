@@ -4,9 +4,11 @@ import { isLaikaError, type LaikaError } from '../checkpoint/errors.ts';
 import { version } from '../package.ts';
 import { escapeText } from '../report/escape.ts';
 import { wrapText } from '../report/wording.ts';
+import { useS3Settings } from '../sources/open-path.ts';
 import { failOnChoices } from './exit-code.ts';
 import type { RawFlags } from './flags.ts';
 import type { TailFlags } from './run-tail.ts';
+import { s3SettingsFrom } from './s3-settings.ts';
 import type { ValidateFlags } from './validate.ts';
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
@@ -158,6 +160,7 @@ function showBug(error: unknown): void {
 /** Runs the command line and returns the exit code; errors are printed here and nowhere else. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let code = 0;
+  useS3Settings(s3SettingsFrom(process.env));
   const run: Run = async (result) => {
     code = await result;
   };

@@ -1,10 +1,10 @@
 /** A run folder as the thing to validate: its newest checkpoint, and the one to judge it against. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { LaikaError } from '../checkpoint/errors.ts';
 import { type FoundCheckpoint, findCheckpoints, isRunFolder } from '../formats/find-checkpoints.ts';
 import { History } from '../history/history.ts';
 import { databasePath } from '../history/state-folder.ts';
+import { absolutePath } from '../sources/source-path.ts';
 import { systemClock } from '../watch/system-clock.ts';
 import type { Checked } from './judge-with-flags.ts';
 import { stateFolder } from './state-folder.ts';
@@ -15,7 +15,7 @@ function lastTrusted(run: string, state: string, there: readonly FoundCheckpoint
   const history = History.open(state, { clock: systemClock, readOnly: true });
   try {
     const paths = new Map(there.map(({ identity, path }) => [identity, path]));
-    const rows = history.trusted(resolve(run), { before: null, limit: 64 });
+    const rows = history.trusted(absolutePath(run), { before: null, limit: 64 });
     const row = rows.find(({ identity }) => paths.has(identity));
     return row ? (paths.get(row.identity) ?? null) : null;
   } finally {

@@ -10,6 +10,7 @@ import { ensureToken, removeWatchFile, writeWatchFile } from '../history/state-f
 import { version } from '../package.ts';
 import type { ListenAt } from '../server/listen.ts';
 import { startServer } from '../server/server.ts';
+import { absolutePath } from '../sources/source-path.ts';
 import type { Result } from '../verdict/result.ts';
 import type { Discover, Judge } from '../watch/candidate.ts';
 import { systemClock } from '../watch/system-clock.ts';
@@ -52,7 +53,7 @@ const patienceMs = 2000;
  * @throws LaikaError `state-locked`, `state-invalid`, `connection-failed`, `arguments-invalid`
  */
 export async function watchCommand(options: WatchCommandOptions): Promise<number> {
-  const runs = options.runs.map((run) => (run.includes('://') ? run : resolve(run)));
+  const runs = options.runs.map(absolutePath);
   const stateDir = resolve(options.stateDir);
   checkApart(runs, stateDir);
   const at = listenAt(options);

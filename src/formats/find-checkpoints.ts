@@ -1,9 +1,9 @@
 /** A folder of checkpoints as a run: what is in it, oldest first. */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
-import { openLocalSource } from '../sources/local.ts';
+import { openPath } from '../sources/open-path.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
+import { pathInside } from '../sources/source-path.ts';
 import type { Format, Sighting } from './format.ts';
 import { isEmptyCheckpoint, recognise } from './recognise.ts';
 import { parseShardName } from './shard-names.ts';
@@ -35,7 +35,7 @@ const temporary =
 export async function findCheckpoints(runFolder: string): Promise<readonly FoundCheckpoint[]> {
   const found: Dated[] = [];
   for (const [name, files] of await candidatesOf(runFolder)) {
-    const checkpoint = await examine({ path: join(runFolder, name), name, files });
+    const checkpoint = await examine({ path: pathInside(runFolder, name), name, files });
     if (checkpoint) found.push(checkpoint);
   }
   return inOrder(withoutLinks(found)).map(({ path, stepHint, complete, identity }) => {
@@ -49,7 +49,7 @@ export async function findCheckpoints(runFolder: string): Promise<readonly Found
  * @throws LaikaError as `findCheckpoints`.
  */
 export async function isRunFolder(path: string): Promise<boolean> {
-  const source = await openLocalSource(path);
+  const source = await openPath(path);
   try {
     if (source.isFile) return false;
     const sighting = await sight(source);
@@ -57,7 +57,7 @@ export async function isRunFolder(path: string): Promise<boolean> {
     if (itself?.recognise(sighting) === 'certain') return false;
     for (const [name, files] of await candidatesOf(path)) {
       if (itself && !files) continue;
-      if (await isCheckpoint(join(path, name), files)) return true;
+      if (await isCheckpoint(pathInside(path, name), files)) return true;
     }
     return false;
   } finally {
@@ -67,7 +67,7 @@ export async function isRunFolder(path: string): Promise<boolean> {
 
 /** Files by name with null, folders by name with the files directly in them. */
 async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[] | null>> {
-  const source = await openLocalSource(runFolder);
+  const source = await openPath(runFolder);
   const candidates = new Map<string, SourceFile[] | null>();
   if (source.isFile) return candidates;
   const files = await source.list(1);
@@ -103,7 +103,7 @@ interface Dated extends FoundCheckpoint {
 /** Opens a candidate, or says that it cannot be opened at all. */
 async function openCandidate(path: string): Promise<Source | null> {
   try {
-    return await openLocalSource(path);
+    return await openPath(path);
   } catch (error) {
     if (isLaikaError(error)) return null;
     throw error;

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
 import { decodedSource } from '../sources/decoded-source.ts';
-import { openLocalSource } from '../sources/local.ts';
+import { openPath } from '../sources/open-path.ts';
 import type { Source } from '../sources/source.ts';
 import { contentKindOf } from './content-kind.ts';
 import { findCheckpoints } from './find-checkpoints.ts';
@@ -24,7 +24,7 @@ export interface OpenedCheckpoint {
  * without any), `limit-exceeded`, `changed-while-reading`.
  */
 export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
-  const source = await openLocalSource(path);
+  const source = await openPath(path);
   try {
     return await openSource(source);
   } catch (error) {

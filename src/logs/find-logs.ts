@@ -1,8 +1,8 @@
 /** Training logs that lie in or beside a checkpoint, found by themselves. A bad one is told and left out. */
-import { basename, dirname, join, resolve } from 'node:path';
 import { isLaikaError } from '../checkpoint/errors.ts';
-import { openLocalSource } from '../sources/local.ts';
+import { openPath } from '../sources/open-path.ts';
 import type { SourceFile } from '../sources/source.ts';
+import { folderAround, lastPart, pathInside } from '../sources/source-path.ts';
 import { joinLogs, readLog } from './read-logs.ts';
 import { isEventFile } from './tensorboard.ts';
 import type { TrainerLog } from './trainer-state.ts';
@@ -26,19 +26,17 @@ const csv = 'metrics.csv';
  */
 export async function findLogs(checkpointPath: string): Promise<FoundLogs> {
   const search = new Search();
-  const source = await openLocalSource(checkpointPath);
+  const source = await openPath(checkpointPath);
   const { isFile } = source;
   await source.close();
   if (!isFile) await search.lookInto(checkpointPath);
-  const absolute = resolve(checkpointPath);
-  const parent = dirname(absolute);
-  if (parent === absolute) return search.result();
-  // Shown as the user would write it.
-  const beside = checkpointPath === basename(absolute) ? '.' : dirname(checkpointPath);
+  const beside = folderAround(checkpointPath);
+  if (beside === null) return search.result();
   await search.lookInto(beside);
   await search.lookForLoggers(beside);
   // Lightning keeps its checkpoints in a folder of this name below its logs.
-  if (basename(parent) === 'checkpoints') await search.lookForLoggers(join(beside, '..'));
+  const above = lastPart(beside) === 'checkpoints' ? folderAround(beside) : null;
+  if (above !== null) await search.lookForLoggers(above);
   return search.result();
 }
 
@@ -55,8 +53,8 @@ class Search {
   async lookInto(folder: string): Promise<void> {
     const files = await this.#list(folder);
     const has = (name: string) => files.some((file) => file.name === name);
-    if (has(trainerState)) await this.#take(join(folder, trainerState));
-    if (has(metrics)) await this.#take(join(folder, metrics));
+    if (has(trainerState)) await this.#take(pathInside(folder, trainerState));
+    if (has(metrics)) await this.#take(pathInside(folder, metrics));
     else await this.#takeOnlyOne(folder, files);
   }
 
@@ -64,14 +62,14 @@ class Search {
   async lookForLoggers(folder: string): Promise<void> {
     if (this.#logs.some(hasRates)) return;
     const files = await this.#list(folder);
-    if (files.some(({ name }) => name === csv)) await this.#take(join(folder, csv));
+    if (files.some(({ name }) => name === csv)) await this.#take(pathInside(folder, csv));
     if (this.#logs.some(hasRates)) return;
     if (files.some(({ name }) => isEventFile(name))) await this.#take(folder);
   }
 
   async #list(folder: string): Promise<readonly SourceFile[]> {
     try {
-      const source = await openLocalSource(folder);
+      const source = await openPath(folder);
       const files = await source.list(0);
       await source.close();
       return files.filter(({ name }) => /\.(jsonl?|csv)$/.test(name) || isEventFile(name));
@@ -105,7 +103,7 @@ class Search {
     const found = new Map<string, TrainerLog>();
     const candidates = files.filter(({ name }) => name.endsWith('.jsonl'));
     for (const { name, sizeBytes } of candidates.slice(0, candidatesMost)) {
-      const path = join(folder, name);
+      const path = pathInside(folder, name);
       if (sizeBytes > candidateBytesMost) {
         this.#ignored.push(`too large for a log that nobody named: ${path}`);
         continue;

@@ -1,6 +1,6 @@
 /** Training logs that the user named. */
 import { LaikaError } from '../checkpoint/errors.ts';
-import { openLocalSource } from '../sources/local.ts';
+import { openPath } from '../sources/open-path.ts';
 import { readMetricsCsv } from './metrics-csv.ts';
 import { readMetricsLines } from './metrics-lines.ts';
 import { isEventFile, readEventFiles } from './tensorboard.ts';
@@ -23,7 +23,7 @@ export async function readLogs(paths: readonly string[]): Promise<TrainingLog> {
  * @throws LaikaError as `readLogs`.
  */
 export async function readLog(path: string): Promise<TrainerLog> {
-  const source = await openLocalSource(path);
+  const source = await openPath(path);
   try {
     const files = await source.list(0);
     const events = files.filter(({ name }) => isEventFile(name));

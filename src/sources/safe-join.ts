@@ -20,6 +20,12 @@ export function escapeReason(name: string): string | null {
  * @throws LaikaError `path-unreadable` for a name that could leave the folder.
  */
 export function safeJoin(root: string, name: string): string {
+  refuseEscape(name);
+  return join(root, name);
+}
+
+/** Lets a name pass that stays below its folder. @throws LaikaError `path-unreadable` for any other. */
+export function refuseEscape(name: string): void {
   const reason = escapeReason(name);
   if (reason !== null) {
     throw new LaikaError({
@@ -29,5 +35,4 @@ export function safeJoin(root: string, name: string): string {
       why: reason,
     });
   }
-  return join(root, name);
 }

@@ -3,8 +3,8 @@ import type { EncodedFile, StoredChecksum } from '../../checkpoint/checkpoint.ts
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Placement } from '../../checkpoint/tensor.ts';
+import { inParallel } from '../../sources/in-parallel.ts';
 import type { Source } from '../../sources/source.ts';
-import { inParallel } from '../in-parallel.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
 import { isJsonObject, type JsonObject, readStrictJson } from '../strict-json.ts';

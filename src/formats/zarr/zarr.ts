@@ -1,7 +1,7 @@
 /** Arrays of zarr by themselves: one in its folder, or a folder of several. */
-import { basename } from 'node:path';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { decodedSource } from '../../sources/decoded-source.ts';
+import { lastPart } from '../../sources/source-path.ts';
 import type { Format, Sighting } from '../format.ts';
 import { readTrainState } from '../jax/train-state.ts';
 import { folderStore } from './array-store.ts';
@@ -29,7 +29,7 @@ async function open({ source }: Sighting): Promise<Checkpoint> {
   const store = folderStore(files, '');
   const arrays = await readArrays(source, { store, missing: 'fill' });
   const tensors = arrays.tensors.map((tensor) => {
-    return { ...tensor, name: tensor.name === '' ? basename(source.path) : tensor.name };
+    return { ...tensor, name: tensor.name === '' ? lastPart(source.path) : tensor.name };
   });
   const own = decodedSource(source, arrays.encoded);
   const state = await readTrainState(own, tensors, files[0]?.name ?? '');
