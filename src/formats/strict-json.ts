@@ -24,6 +24,8 @@ export interface JsonOptions {
   readonly maxDepth: number;
   /** Values of any kind. */
   readonly maxValues?: number;
+  /** Bytes of memory that all values together may take, roughly; default 1 GiB. */
+  readonly maxMemory?: number;
   /** Numbers that are not written as integers are NaN, so that 4.0 is not 4. */
   readonly integersOnly?: boolean;
   /** NaN, Infinity and -Infinity, as Python writes them. */
@@ -55,6 +57,20 @@ export interface JsonFault {
 
 /** Values that one document may hold: a checkpoint has millions of elements, not of names. */
 const defaultValues = 20_000_000;
+
+/**
+ * Memory of all values together, in bytes, roughly: `{}` takes two bytes of a text and a hundred times
+ * as much when it is read. The header of a million tensors takes about 700 MB.
+ */
+const memoryMost = 1024 * 1024 * 1024;
+
+const mapBytes = 256;
+const listBytes = 64;
+const itemBytes = 16;
+const nameBytes = 80;
+
+/** Names of one object: a larger map is slow to fill, and no checkpoint has as many tensors. */
+const namesMost = 2_000_000;
 
 const duplicatesKept = 100;
 
@@ -98,6 +114,7 @@ class DocumentReader {
   readonly #duplicates: DuplicateName[] = [];
   readonly #offsets: number[] = [];
   #values = 0;
+  #memory = 0;
 
   constructor(bytes: Uint8Array, options: JsonOptions) {
     this.#scanner = new JsonScanner(bytes, {
@@ -125,13 +142,16 @@ class DocumentReader {
       this.#scanner.skip();
       return this.#open(byte === openBrace ? new Map() : []);
     }
-    return this.#place(this.#scanner.scalar());
+    const value = this.#scanner.scalar();
+    if (typeof value === 'string') this.#keep(value.length);
+    return this.#place(value);
   }
 
   #open(items: Open['items']): { value: JsonValue } | undefined {
     if (this.#stack.length >= this.#options.maxDepth) {
       throw this.#limit(`nested deeper than ${this.#options.maxDepth}`);
     }
+    this.#keep(items instanceof Map ? mapBytes : listBytes);
     const container = { items, name: '' };
     this.#stack.push(container);
     if (this.#scanner.peek() === closeOf(items)) {
@@ -168,6 +188,8 @@ class DocumentReader {
     const offset = this.#scanner.position;
     this.#count();
     top.name = this.#scanner.string();
+    this.#keep(nameBytes + top.name.length);
+    if (items.size >= namesMost) throw this.#limit(`more than ${namesMost} names in one object`);
     if (items.has(top.name)) this.#duplicate(top.name, offset);
     else if (this.#stack.length === 1) this.#offsets.push(offset);
     if (this.#scanner.peek() !== colon) throw this.#scanner.fault('a colon is missing');
@@ -184,6 +206,13 @@ class DocumentReader {
     this.#values += 1;
     const most = this.#options.maxValues ?? defaultValues;
     if (this.#values > most) throw this.#limit(`more than ${most} values`);
+    this.#keep(itemBytes);
+  }
+
+  #keep(bytes: number): void {
+    this.#memory += bytes;
+    const most = this.#options.maxMemory ?? memoryMost;
+    if (this.#memory > most) throw this.#limit(`more than ${most} bytes of memory`);
   }
 
   #limit(why: string): LaikaError {

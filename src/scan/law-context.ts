@@ -125,6 +125,11 @@ function ratesOf(unit: Unit, pair: Pair, options: ScanOptions): Rates {
   if (lrMax !== undefined) return { rates: [0, lrMax], ratesUnknown: null };
   const base = hyper(unit.base, 'lr');
   const head = hyper(unit.head, 'lr');
+  const declared = options.optimizer?.lr;
+  // Where no file says a rate, whether it was scheduled is not known either: a limit, and no more.
+  if (base === null && head === null && declared !== undefined) {
+    return { rates: [0, declared], ratesUnknown: null };
+  }
   const k = (unit.head.state.step ?? Number.NaN) - (unit.base?.state.step ?? Number.NaN);
   // The rate of the one step was stored before it (a scheduler steps before the save) or after it.
   if (k === 1 && base !== null && head !== null)

@@ -8,6 +8,7 @@ export interface DeclaredOptimizer {
   readonly beta2?: number;
   readonly eps?: number;
   readonly weightDecay?: number;
+  /** The largest that was used, for files that hold no rate. */
   readonly lr?: number;
   /** Decay of the weights' moving average, in force at the last step. */
   readonly averageDecay?: number;

@@ -139,6 +139,9 @@ describe('strict JSON', () => {
   it.each([
     ['depth', '['.repeat(9), {}],
     ['depth', '{"a":'.repeat(100_000), {}],
+    ['memory, of empty objects', `[${'{},'.repeat(2000)}{}]`, { maxMemory: 100_000 }],
+    ['memory, of names', `{${'"a":0,'.repeat(2000)}"b":0}`, { maxMemory: 100_000 }],
+    ['memory, of text', `"${'x'.repeat(200_000)}"`, { maxMemory: 100_000 }],
     ['values', `[${'0,'.repeat(2000)}0]`, { maxValues: 1000 }],
   ])('stops at its limit of %s', (_limit, text, options) => {
     let thrown: unknown;

@@ -1,6 +1,9 @@
 /** Reads the body of a node forwards; nothing is believed that the body has no bytes for. */
 import { malformed } from './node-fault.ts';
 
+/** A node has at most as many keys, and nothing in it is more numerous. */
+const itemsMost = 2 ** 20;
+
 export class NodeCursor {
   readonly #bytes: Buffer;
   #at = 0;
@@ -40,6 +43,7 @@ export class NodeCursor {
   /** How many items follow, each of at least one byte. */
   count(): number {
     const count = this.varint();
+    if (count > itemsMost) throw malformed(`it says it has ${count} items in a list`);
     if (count > this.left)
       throw malformed(`${count} items are promised; ${this.left} bytes follow`);
     return count;

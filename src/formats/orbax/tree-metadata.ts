@@ -6,7 +6,7 @@ import type { Source } from '../../sources/source.ts';
 import { isJsonObject, type JsonObject, type JsonValue, readStrictJson } from '../strict-json.ts';
 
 /** About 300 bytes a leaf. */
-const metadataBytesMost = 512 * 1024 * 1024;
+const metadataBytesMost = 256 * 1024 * 1024;
 
 const metadataDepth = 64;
 

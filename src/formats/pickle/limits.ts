@@ -17,6 +17,12 @@ export const maxStackDepth = 1_000_000;
  */
 export const maxMemoEntries = 20_000_000;
 
+/**
+ * Memory of all values together, in units of about a hundred bytes: one for a container, three for a
+ * dictionary. A million tensors take about twenty million; opcodes of one byte could ask for far more.
+ */
+export const maxMemoryUnits = 24_000_000;
+
 /** Values that calls may copy: sets, ordered dictionaries and bytes made from other values. */
 export const maxCopiedValues = 50_000_000;
 

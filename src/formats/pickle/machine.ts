@@ -8,7 +8,7 @@ import type { ByteReader } from './byte-reader.ts';
 import { CallLedger } from './call-ledger.ts';
 import type { Constructor } from './construct.ts';
 import { PickleFault } from './fault.ts';
-import { maxCopiedValues, maxMemoEntries, maxStackDepth } from './limits.ts';
+import { maxCopiedValues, maxMemoEntries, maxMemoryUnits, maxStackDepth } from './limits.ts';
 import { isDict, isObject, isTagged, type PicklePersistent, type PickleValue } from './values.ts';
 
 export class Machine implements Constructor {
@@ -26,10 +26,14 @@ export class Machine implements Constructor {
   /** Streams inside the pickle that loading it would load, with the offset of the call. */
   readonly nested = new Map<Uint8Array, number>();
   #spent = 0;
+  readonly #memoryMost: number;
+  #memory = 0;
 
-  constructor(reader: ByteReader, where: string) {
+  /** `memoryUnits`: what all values together may take. */
+  constructor(reader: ByteReader, where: string, memoryUnits = maxMemoryUnits) {
     this.reader = reader;
     this.#where = where;
+    this.#memoryMost = memoryUnits;
   }
 
   get height(): number {
@@ -40,7 +44,13 @@ export class Machine implements Constructor {
     return this.#marks.length;
   }
 
+  /** A value that was just made; what is only met again goes back by `recall`. */
   push(value: PickleValue): void {
+    this.#keep(unitsOf(value));
+    this.#put(value);
+  }
+
+  #put(value: PickleValue): void {
     if (this.#stack.length >= maxStackDepth) this.limit(`${maxStackDepth} values on its stack`);
     this.#stack.push(value);
   }
@@ -76,6 +86,7 @@ export class Machine implements Constructor {
   remember(index: number | bigint | null): void {
     if (typeof index !== 'number' || index < 0) this.fault('a memo index that is no index');
     if (this.#memo.size >= maxMemoEntries) this.limit(`${maxMemoEntries} remembered values`);
+    this.#keep(entryUnits);
     this.#memo.set(index, this.top());
   }
 
@@ -86,10 +97,11 @@ export class Machine implements Constructor {
   recall(index: number | bigint | null): void {
     const value = typeof index === 'number' ? this.#memo.get(index) : undefined;
     if (value === undefined) this.fault(`value ${index} was never remembered`);
-    this.push(value);
+    this.#put(value);
   }
 
   appendTo(target: PickleValue, items: readonly PickleValue[]): void {
+    this.#keep(items.length * itemUnits);
     if (isTagged(target) && (target.kind === 'list' || target.kind === 'set')) {
       for (const item of items) target.items.push(item);
     } else if (isObject(target)) {
@@ -105,6 +117,7 @@ export class Machine implements Constructor {
     if (!isDict(target) && !isObject(target)) {
       this.fault('items are set in something that is no dictionary');
     }
+    this.#keep(items.length * entryUnits);
     if (isObject(target)) target.entries ??= new Map();
     const entries = target.entries as Map<PickleValue, PickleValue>;
     for (let i = 0; i < items.length; i += 2) {
@@ -148,9 +161,26 @@ export class Machine implements Constructor {
     throw pickleLimit(this.#where, `its pickle asks for more than ${what}`);
   }
 
+  #keep(units: number): void {
+    this.#memory += units;
+    if (this.#memory > this.#memoryMost) this.limit(`${this.#memoryMost} units of memory`);
+  }
+
   #fence(): number {
     return this.#marks.at(-1) ?? 0;
   }
+}
+
+/** A place in a list, and an entry of a dictionary or of the memo, in units of memory. */
+const itemUnits = 0.1;
+const entryUnits = 0.4;
+
+/** What a value takes by itself; numbers are counted where they are kept. */
+function unitsOf(value: PickleValue): number {
+  if (typeof value === 'string') return 0.3 + value.length / 64;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (isDict(value)) return 3;
+  return isTagged(value) && 'items' in value ? 1 + (value.items?.length ?? 0) * itemUnits : 1;
 }
 
 /** `limit-exceeded`, in a pickle's words. */

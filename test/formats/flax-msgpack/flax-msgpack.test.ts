@@ -214,6 +214,26 @@ describe('a pair of states', () => {
     }
   });
 
+  it('with a weight out of reach of its declared rate is proven wrong', async () => {
+    const bytes = Buffer.from(whole);
+    const { checkpoint } = await outcomeOf(join(folder, 'checkpoint_4'));
+    const tensor = checkpoint?.tensors.find(({ name }) => name === 'params.dense_0.kernel');
+    if (tensor?.placement.kind !== 'dense') throw new Error('the fixture has changed');
+    const at = (tensor.placement.pieces[0]?.offset ?? 0) + 4 * 7;
+    bytes.writeFloatLE(bytes.readFloatLE(at) + 0.1, at);
+    const head = join(temporary, 'checkpoint_4_moved');
+    writeFileSync(head, bytes);
+    const pair = { base: join(folder, 'checkpoint_3'), engine, next: '' };
+    // optax was given 0.01: no step of Adam takes a weight ten times as far.
+    const options = { optimizer: { ...optimizer, lr: 0.01 } };
+    const { findings = [] } = await judge({ ...pair, head, options });
+    expect(findings[0]).toMatchObject({ rule: 'bounded-update', element: { index: 7 } });
+    const healthy = await judge({ ...pair, head: join(folder, 'checkpoint_4'), options });
+    expect(healthy.findings).toEqual([]);
+    const covered = healthy.coverage?.rules.find(({ rule }) => rule === 'bounded-update');
+    expect(covered?.elements).toBe(44);
+  });
+
   it('with one exponent bit turned in a second moment is proven wrong', async () => {
     const { checkpoint } = await outcomeOf(join(folder, 'checkpoint_4'));
     const name = 'opt_state.0.nu.dense_0.kernel';

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isLaikaError } from '../../../src/checkpoint/errors.ts';
+import { ByteReader } from '../../../src/formats/pickle/byte-reader.ts';
+import { Machine } from '../../../src/formats/pickle/machine.ts';
 import { readPickle } from '../../../src/formats/pickle/read-pickle.ts';
 import { isTagged, type PickleValue } from '../../../src/formats/pickle/values.ts';
 
@@ -145,6 +147,36 @@ describe('broken pickles', () => {
       expect(readPickle(bytes, 'test').fault).toContain('2147483647 bytes');
     }
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
+  });
+});
+
+describe('memory', () => {
+  const machine = () => new Machine(new ByteReader(Buffer.alloc(0), 0), 'test', 1000);
+  const made: [string, (machine: Machine) => void][] = [
+    ['dictionaries', (m) => m.push({ kind: 'dict', entries: new Map() } as never)],
+    ['lists', (m) => m.push({ kind: 'list', items: [] })],
+    ['long texts', (m) => m.push('x'.repeat(640))],
+    ['items', (m) => m.appendTo({ kind: 'list', items: [] }, [1, 2, 3])],
+    ['remembered values', (m) => m.memoize()],
+  ];
+
+  it.each(made)('that %s take is counted, up to a limit', (_, make) => {
+    const full = machine();
+    full.push(1);
+    let count = 0;
+    const fill = () => {
+      for (; count < 100_000; count += 1) make(full);
+    };
+    expect(fill).toThrow('units of memory');
+    expect(count).toBeGreaterThan(50);
+  });
+
+  it('of a value that is met again is counted once', () => {
+    const again = machine();
+    again.push({ kind: 'list', items: [] });
+    again.memoize();
+    for (let i = 0; i < 10_000; i += 1) again.recall(0);
+    expect(again.height).toBe(10_001);
   });
 });
 
