@@ -75,7 +75,7 @@ std::map<uint64_t, uint64_t> hostMemory;
 std::set<uint64_t> others;
 uint64_t nextHandle = 1000;
 long launches = 0;
-bool hasContext = false;
+int contexts = 0;
 
 /** Counts calls of one name down to a planted fault, which poisons the context if it is a fault. */
 int enter(const char *name) {
@@ -184,13 +184,13 @@ CALL(cuDeviceGetAttribute, int *value, int attribute, int) {
 }
 CALL(cuDevicePrimaryCtxRetain, uint64_t *context, int device) {
   ENTER(cuDevicePrimaryCtxRetain)
-  hasContext = true;
+  contexts++;
   *context = 500 + device;
   return 0;
 }
 CALL(cuDevicePrimaryCtxRelease_v2, int) {
   // What is left in a context dies with it, a fault included.
-  hasContext = false;
+  if (--contexts > 0) return 0;
   sticky = 0;
   for (auto &[at, size] : deviceMemory) free((void *)at);
   for (auto &[at, size] : hostMemory) free((void *)at);
@@ -304,6 +304,10 @@ CALL(cuMemcpyDtoHAsync_v2, uint64_t to, uint64_t from, uint64_t bytes, uint64_t 
   });
   return 0;
 }
+CALL(cuMemcpyDtoDAsync_v2, uint64_t to, uint64_t from, uint64_t bytes, uint64_t stream) {
+  later(stream, [=] { memcpy((void *)to, (void *)from, bytes); });
+  return 0;
+}
 CALL(cuMemsetD8Async, uint64_t at, uint8_t value, uint64_t bytes, uint64_t stream) {
   ENTER(cuMemsetD8Async)
   later(stream, [=] {
@@ -382,7 +386,7 @@ extern "C" void fakeMachine(int version, int count, uint64_t memory, unsigned bu
 }
 /** Allocations and handles that are alive. */
 extern "C" int fakeAlive() {
-  return (int)(deviceMemory.size() + hostMemory.size() + others.size()) + (hasContext ? 1 : 0);
+  return (int)(deviceMemory.size() + hostMemory.size() + others.size()) + contexts;
 }
 extern "C" uint64_t fakeBytes() { return inUse() - usedMemory; }
 extern "C" int fakeLaunches() { return (int)launches; }
