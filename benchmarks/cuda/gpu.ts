@@ -71,10 +71,7 @@ export async function openGpu({ driver: path }: Settings): Promise<BenchGpu> {
 }
 
 /** Milliseconds of one call of `work`, the best of several batches; `wait` ends a batch. */
-export async function bestTime(
-  work: () => unknown,
-  wait: () => void = () => {},
-): Promise<number> {
+export async function bestTime(work: () => unknown, wait: () => void = () => {}): Promise<number> {
   await work();
   wait();
   let repeats = 1;

@@ -180,6 +180,32 @@ struct ReplaySgd {
   }
 };
 
+struct RunningVariance {
+  static const u32 operands = 1;
+  METHOD Sides sides(const double *e, const double *) { return {-e[0], 0}; }
+};
+
+struct ReplayAverage {
+  static const u32 operands = 3;
+  METHOD Sides sides(const double *e, const double *c) {
+    double share = c[0], half = c[1], updateError = c[2], tiny = c[3];
+    double way = e[2] - e[0];
+    double slack = updateError * (size(e[0]) + size(e[2])) + tiny;
+    return {size(e[1] - (e[0] + share * way)), half * size(way) + slack};
+  }
+};
+
+struct AverageBetween {
+  static const u32 operands = 4;
+  METHOD Sides sides(const double *e, const double *c) {
+    double slack = c[0], tiny = c[1];
+    double low = lesser(lesser(e[0], e[2]), e[3]);
+    double high = larger(larger(e[0], e[2]), e[3]);
+    double widest = larger(size(low), size(high));
+    return {larger(larger(0, low - e[1]), e[1] - high), 2 * slack * widest + tiny};
+  }
+};
+
 /** Elements of a line whose behaviour is evidence. */
 #define LEAST 12u
 
@@ -246,5 +272,8 @@ KERNEL replayMoments(LawArgs a) { judgeElements<ReplayMoments>(a); }
 KERNEL replayWeights(LawArgs a) { judgeElements<ReplayWeights>(a); }
 KERNEL replayGradient(LawArgs a) { judgeElements<ReplayGradient>(a); }
 KERNEL replaySgd(LawArgs a) { judgeElements<ReplaySgd>(a); }
+KERNEL runningVariance(LawArgs a) { judgeElements<RunningVariance>(a); }
+KERNEL replayAverage(LawArgs a) { judgeElements<ReplayAverage>(a); }
+KERNEL averageBetween(LawArgs a) { judgeElements<AverageBetween>(a); }
 KERNEL stateProgress(LawArgs a) { judgeLines<StateProgress>(a); }
 KERNEL noBlankLines(LawArgs a) { judgeLines<NoBlankLines>(a); }

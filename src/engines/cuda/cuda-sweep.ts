@@ -31,6 +31,8 @@ export interface SweepHost {
   readonly session: CudaSession;
   readonly ring: Ring;
   readonly pacer: Pacer;
+  /** Elements after which 32-bit counters are emptied; for tests. */
+  readonly countLimit?: number | undefined;
 }
 
 export class CudaSweep {
@@ -49,7 +51,7 @@ export class CudaSweep {
 
   /** @throws CudaError where the GPU has no room for counters. */
   constructor(sweep: Sweep, context: EngineContext, host: SweepHost) {
-    const { session } = host;
+    const { session, countLimit } = host;
     this.#sweep = sweep;
     this.#context = context;
     this.#host = host;
@@ -57,7 +59,10 @@ export class CudaSweep {
     this.#placeStreams();
     const layout = this.#layout;
     for (const operand of sweep.summaries) {
-      this.#summaries.set(operand, new SummaryPass(session, this.#stream(operand), layout));
+      this.#summaries.set(
+        operand,
+        new SummaryPass({ session, layout, countLimit }, this.#stream(operand)),
+      );
     }
     const shared = { session, streams: this.#streams, layout };
     this.#laws = sweep.laws.map((bound) => lawPass(shared, bound));

@@ -72,7 +72,6 @@ const signatures = {
   deviceName: 'int cuDeviceGetName(void *name, int length, int device)',
   deviceUuid: 'int cuDeviceGetUuid_v2(void *uuid, int device)',
   totalMemory: 'int cuDeviceTotalMem_v2(void *bytes, int device)',
-  attribute: 'int cuDeviceGetAttribute(void *value, int attribute, int device)',
   retain: 'int cuDevicePrimaryCtxRetain(void *context, int device)',
   release: 'int cuDevicePrimaryCtxRelease_v2(int device)',
   setCurrent: 'int cuCtxSetCurrent(uint64_t context)',

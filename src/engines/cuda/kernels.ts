@@ -32,6 +32,7 @@ export function real(value: number): Parameter {
 }
 
 export type KernelName =
+  | 'averageBetween'
   | 'boundedUpdate'
   | 'cappedUpdate'
   | 'compare128'
@@ -51,10 +52,12 @@ export type KernelName =
   | 'momentIncrement'
   | 'moveWeights'
   | 'noBlankLines'
+  | 'replayAverage'
   | 'replayGradient'
   | 'replayMoments'
   | 'replaySgd'
   | 'replayWeights'
+  | 'runningVariance'
   | 'secondMomentDecay'
   | 'squaresF32'
   | 'squaresF64'

@@ -82,6 +82,12 @@ export const lawKernels: ReadonlyMap<string, LawKernel> = new Map<string, LawKer
       constants: ['rate', 'momentum', 'nesterov', 'stepError', 'weightError', 'underflow'],
     },
   ],
+  ['running-variance', { name: 'runningVariance', constants: [] }],
+  [
+    'replay-average',
+    { name: 'replayAverage', constants: ['share', 'half', 'updateError', 'averageTiny'] },
+  ],
+  ['average-between', { name: 'averageBetween', constants: ['slack', 'averageTiny'] }],
   [
     'state-progress',
     { name: 'stateProgress', constants: ['subject', 'inherited', 'share', 'rate', 'eps'] },

@@ -17,12 +17,12 @@ const countedElements = 2 ** 31;
 export class NarrowCounts {
   readonly #session: CudaSession;
   readonly #stream: CudaStream;
-  /** By code. */
-  readonly #totals: Float64Array;
+  /** By code, those that occur. */
+  readonly #totals = new Map<number, number>();
   readonly #limit: number;
   /** Counters on the GPU; 0 for small tensors. */
   readonly #counters: bigint;
-  /** Those that occur; filled at the end. */
+  /** The same in order; filled at the end. */
   readonly #codes: number[] = [];
   readonly #counts: number[] = [];
   #inCounters = 0;
@@ -32,7 +32,6 @@ export class NarrowCounts {
     this.#session = session;
     this.#stream = stream;
     this.#limit = limit;
-    this.#totals = new Float64Array(2 ** dtypeBits[stream.dtype]);
     this.#counters = stream.elements > smallElements ? session.counters(stream.operand) : 0n;
   }
 
@@ -56,10 +55,9 @@ export class NarrowCounts {
   /** Fills what follows from the counts: all but indices, lanes, blocks and digests. */
   fill(record: SummaryRecord): void {
     if (this.#counters !== 0n) this.#empty();
-    for (const [code, count] of this.#totals.entries()) {
-      if (count === 0) continue;
+    for (const code of [...this.#totals.keys()].sort((a, b) => a - b)) {
       this.#codes.push(code);
-      this.#counts.push(count);
+      this.#counts.push(this.#totals.get(code) as number);
     }
     fillFromCounts(record, { codes: this.#codes, counts: this.#counts });
   }
@@ -74,7 +72,7 @@ export class NarrowCounts {
   }
 
   #add(code: number, count: number): void {
-    this.#totals[code] = (this.#totals[code] as number) + count;
+    this.#totals.set(code, (this.#totals.get(code) ?? 0) + count);
   }
 
   #countHere(work: ChunkWork): void {
@@ -83,8 +81,12 @@ export class NarrowCounts {
   }
 
   #empty(): void {
-    const counts = this.#session.takeCounters(this.#counters, this.#totals.length);
-    for (const [code, count] of counts.entries()) this.#add(code, count);
+    const codes = 2 ** dtypeBits[this.#stream.dtype];
+    const counts = this.#session.takeCounters(this.#counters, codes);
+    for (let code = 0; code < codes; code++) {
+      const count = counts[code] as number;
+      if (count > 0) this.#add(code, count);
+    }
     this.#inCounters = 0;
   }
 }

@@ -74,6 +74,11 @@ export class CudaSession {
     const { driver } = this;
     this.#context = driver.handle('retain', this.#ordinal);
     driver.call('setCurrent', this.#context);
+    const left = new BigUint64Array(1);
+    driver.call('memory', left, new BigUint64Array(1));
+    if ((left[0] as bigint) < BigInt(this.#limit)) {
+      throw new CudaError('the free memory of the GPU', outOfMemory);
+    }
     this.#module = driver.handle('loadModule', image);
     const [least, greatest] = [new Int32Array(1), new Int32Array(1)];
     driver.call('priorities', least, greatest);

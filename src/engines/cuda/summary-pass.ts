@@ -84,6 +84,13 @@ export interface SentChunks {
   readonly receive: (work: ChunkWork) => Promise<void>;
 }
 
+export interface SummaryShared {
+  readonly session: CudaSession;
+  readonly layout: ResultLayout;
+  /** Elements after which 32-bit counters are emptied; for tests. */
+  readonly countLimit?: number | undefined;
+}
+
 export class SummaryPass implements CudaPass {
   readonly record: SummaryRecord;
   readonly #session: CudaSession;
@@ -100,7 +107,7 @@ export class SummaryPass implements CudaPass {
   #least: number | bigint = Infinity;
   #most: number | bigint = -Infinity;
 
-  constructor(session: CudaSession, stream: CudaStream, layout: ResultLayout) {
+  constructor({ session, layout, countLimit }: SummaryShared, stream: CudaStream) {
     const { dtype, elements } = stream;
     const bytes = chunkBytes(stream, elements);
     const room = Math.min(elements, chunkElements);
@@ -114,7 +121,7 @@ export class SummaryPass implements CudaPass {
     this.#digests = new DigestTable(bytes);
     this.#sums = new BlockTotals(pageElements(dtypeBits[dtype]));
     this.#squares = new BlockTotals(pageElements(dtypeBits[dtype]));
-    this.#counts = isNarrow(dtype) ? new NarrowCounts(session, stream) : null;
+    this.#counts = isNarrow(dtype) ? new NarrowCounts(session, stream, countLimit) : null;
   }
 
   start(work: ChunkWork): void {

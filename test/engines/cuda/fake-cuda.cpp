@@ -57,6 +57,8 @@ const std::map<std::string, Launch> kernels = {
     RUN(secondMomentDecay, LawArgs),     RUN(maximumDominates, LawArgs),
     RUN(replayMoments, LawArgs),         RUN(replayWeights, LawArgs),
     RUN(replayGradient, LawArgs),        RUN(replaySgd, LawArgs),
+    RUN(runningVariance, LawArgs),       RUN(replayAverage, LawArgs),
+    RUN(averageBetween, LawArgs),
     RUN(stateProgress, LawArgs),         RUN(noBlankLines, LawArgs),
 };
 
