@@ -8,7 +8,7 @@ import type { ScanOptions } from '../scan/options.ts';
 import { errorDocument } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
 import { judgeReplicas } from '../verdict/judge-replicas.ts';
-import type { Result } from '../verdict/result.ts';
+import type { EnginePart, Result } from '../verdict/result.ts';
 import { applyConfig } from './config.ts';
 import { exitCode, failsOn, unmetDemands } from './exit-code.ts';
 import {
@@ -73,6 +73,12 @@ export function engineOf(flags: RawFlags, options: EngineOptions = {}): Promise<
   });
 }
 
+function enginePart(engine: Engine, result: Result, seconds: number): EnginePart {
+  const { name, device, threads = 1, warning } = engine;
+  const bytes = result.coverage?.bytes_read ?? 0;
+  return { name, device, threads, bytes, seconds, ...(warning ? { warning } : {}) };
+}
+
 async function judged(flags: RawFlags, listing: Listing, checked: Checked): Promise<Result> {
   const engine = await engineOf(flags);
   const progress = showProgress(process.stderr);
@@ -84,13 +90,11 @@ async function judged(flags: RawFlags, listing: Listing, checked: Checked): Prom
     const result = replicas
       ? await judgeReplicas([head, ...replicas], engine, next)
       : await judge({ head, base, options, engine, next, listTensors });
-    if (flags.reproducible) return result;
-    const { name, device, threads = 1 } = engine;
-    const bytes = result.coverage?.bytes_read ?? 0;
-    return { ...result, engine: { name, device, threads, bytes, seconds: progress.seconds() } };
+    return flags.reproducible
+      ? result
+      : { ...result, engine: enginePart(engine, result, progress.seconds()) };
   } finally {
     progress.clear();
-    if (engine.warning) process.stderr.write(`laika: ${engine.warning}\n`);
     await engine.close();
   }
 }

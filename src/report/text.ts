@@ -236,5 +236,6 @@ export function renderText(result: Result): string {
     if (quiet.length > shown) lines.push(`  · and ${grouped(quiet.length - shown)} more notes`);
   }
   if (coverage) lines.push(...coverageLines(coverage));
+  if (result.engine?.warning) lines.push(...block('engine', result.engine.warning));
   return `${lines.join('\n')}\n`;
 }

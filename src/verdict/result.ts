@@ -103,6 +103,8 @@ export interface EnginePart {
   readonly threads: number;
   readonly bytes: number;
   readonly seconds: number;
+  /** What failed under the engine and was made up for: evidence about the machine. */
+  readonly warning?: string;
 }
 
 export interface Place {
