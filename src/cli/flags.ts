@@ -12,6 +12,7 @@ export interface RawFlags {
   readonly gpuMem?: string;
   readonly shareGpu?: boolean;
   readonly ioLimit?: string;
+  readonly direct?: boolean;
   readonly config?: string;
   readonly stateDir?: string;
   readonly optimizer?: string;
@@ -79,6 +80,7 @@ export function engineOptions(flags: RawFlags): EngineOptions {
   const { threads, ioLimit, gpuMem, shareGpu } = flags;
   return {
     ...(threads === undefined ? {} : { threads: wholeThreads(threads) }),
+    ...(flags.direct === true ? { direct: true } : {}),
     ...(ioLimit === undefined ? {} : { bytesPerSecond: bytesPerSecond(ioLimit) }),
     ...(gpuMem === undefined ? {} : { gpuMemory: mebibytes(gpuMem) }),
     ...(shareGpu === true ? { shareGpu } : {}),

@@ -20,10 +20,11 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 function judging(command: Command): Command {
   return command
     .option('--engine <name>', 'auto, wasm, reference, tensorflow or cuda')
-    .option('--threads <n>', 'worker threads')
+    .option('--threads <n>', 'worker threads (default: the processors there are to use)')
     .option('--gpu-mem <mib>', 'memory of a GPU to hold at most (default 512)')
     .option('--share-gpu', 'let auto take a GPU that somebody computes on')
-    .option('--io-limit <rate>', 'bytes a second to read at most')
+    .option('--io-limit <rate>', 'bytes a second to read at most, such as 200M')
+    .option('--direct', 'read past the page cache where the file system allows it')
     .option('--config <file>', 'configuration file instead of laika.config.json')
     .option('--state-dir <folder>', 'where Laika keeps its own state')
     .option('--optimizer <spec>', 'what the file does not say: kind=adamw,beta1=0.9,beta2=0.999,…')

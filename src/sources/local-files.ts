@@ -5,15 +5,15 @@ import type { Source, SourceFile } from './source.ts';
 const openFiles = 64;
 
 export class LocalFiles implements Source {
-  readonly path: string;
+  readonly path = 'files of a worker thread';
   readonly isFile = false;
   readonly #paths: ReadonlyMap<string, string>;
-  readonly #handles = new FileHandles(openFiles);
+  readonly #handles: FileHandles;
 
-  /** `paths`: absolute paths by the names that placements use; `path` is for messages. */
-  constructor(path: string, paths: ReadonlyMap<string, string>) {
-    this.path = path;
+  /** `paths`: absolute paths by the names that placements use; `direct`: past the page cache. */
+  constructor(paths: ReadonlyMap<string, string>, direct = false) {
     this.#paths = paths;
+    this.#handles = new FileHandles(openFiles, direct);
   }
 
   async list(): Promise<readonly SourceFile[]> {

@@ -1,6 +1,6 @@
 /** What users get: the packed tarball, installed into an empty folder, runs the demo from there. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,14 +11,38 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'laika-package-'));
 
+/** What an installation may cost: packages, Laika's own counted, and bytes on disk. */
+const packagesMax = 20;
+const bytesMax = 60e6;
+
+/** Every file below `path`. */
+function filesIn(path: string): string[] {
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+  return entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name));
+}
+
+/** Names of installed packages, those inside others as well. */
+function packagesIn(modules: string): string[] {
+  return readdirSync(modules).flatMap((name) => {
+    if (name.startsWith('.')) return [];
+    if (name.startsWith('@')) return packagesIn(join(modules, name));
+    const own = join(modules, name, 'node_modules');
+    return [name, ...(existsSync(own) ? packagesIn(own) : [])];
+  });
+}
+
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('installs from its tarball, with no script of a dependency, and runs the demo', async () => {
+it('installs from its tarball within its budget, with no script of a dependency, and runs the demo', async () => {
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) as string;
   writeFileSync(join(folder, 'package.json'), '{"private": true}');
   const words = ['install', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, tarball)];
   await run('npm', words, { cwd: folder });
+  const modules = join(folder, 'node_modules');
+  expect(packagesIn(modules).length).toBeLessThanOrEqual(packagesMax);
+  const bytes = filesIn(modules).reduce((sum, path) => sum + statSync(path).size, 0);
+  expect(bytes).toBeLessThanOrEqual(bytesMax);
   const { stdout } = await run('npx', ['--no-install', 'laika', 'demo'], { cwd: folder });
   expect(stdout).toMatch(/step 80: intact/);
   expect(stdout).toMatch(/step 120: intact/);

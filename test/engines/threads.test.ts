@@ -258,6 +258,14 @@ describe('threads', () => {
     });
   });
 
+  it('read past the page cache what they read through it, to the last byte', async () => {
+    const made = make({ wA: 'f32', wB: 'u8', mB: 'f64' }, 2 * chunkElements + 333, 23);
+    const found = await withEngine({ threads: 1, direct: true }, (engine) =>
+      engine.run(made.sweep, made.context),
+    );
+    expect(found).toEqual(await alone(made));
+  });
+
   it('keep to a rate of reading without changing what is found', async () => {
     const made = make({ sB: 'bf16' }, 2 * chunkElements, 19);
     const limits = { threads: 2, bytesPerSecond: 50_000_000, polite: true };

@@ -22,6 +22,8 @@ export interface SchedulerOptions {
   readonly bytesPerSecond: number;
   /** Bytes in the queue from which on threads are started. */
   readonly threadedBytes: number;
+  /** Waits for threads that are starting instead of working here meanwhile. */
+  readonly isPatient: boolean;
 }
 
 export class Scheduler {
@@ -29,6 +31,7 @@ export class Scheduler {
   readonly #pacer: Pacer;
   readonly #pool: ThreadPool | null;
   readonly #threadedBytes: number;
+  readonly #isPatient: boolean;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
   #isStarted = false;
@@ -37,8 +40,9 @@ export class Scheduler {
   /** Resolves when the job that runs in this thread has left the memory. */
   #free: Promise<unknown> = Promise.resolve();
 
-  constructor({ memory, pool, bytesPerSecond, threadedBytes }: SchedulerOptions) {
-    this.#threadedBytes = threadedBytes;
+  constructor({ memory, pool, bytesPerSecond, ...rest }: SchedulerOptions) {
+    this.#threadedBytes = rest.threadedBytes;
+    this.#isPatient = rest.isPatient;
     this.#memory = memory;
     this.#pacer = new Pacer(bytesPerSecond);
     this.#pool = pool && new ThreadPool({ ...pool, onChange: (undone) => this.#change(undone) });
@@ -127,7 +131,9 @@ export class Scheduler {
   /** Runs what threads cannot take, or cannot take yet. */
   #runHere(): void {
     if (this.#isBusy) return;
-    const threaded = this.#pool !== null && !this.#pool.isBroken && this.#pool.hasReady;
+    const waits = this.#isPatient && this.#isStarted;
+    const pool = this.#pool?.isBroken ? null : this.#pool;
+    const threaded = pool !== null && (pool.hasReady || waits);
     const at = threaded ? this.#queue.findIndex(({ isPortable }) => !isPortable) : 0;
     const [waiting] = at < 0 ? [] : this.#queue.splice(at, 1);
     if (!waiting) return;

@@ -12,6 +12,8 @@ export interface ThreadSetup {
   readonly compiled: CompiledKernels;
   /** Runs at a low priority. */
   readonly polite: boolean;
+  /** Reads past the page cache where the file system allows it. */
+  readonly direct: boolean;
   /** Bytes that this thread may read a second. */
   readonly bytesPerSecond: number;
 }
@@ -134,7 +136,6 @@ export class ThreadPool {
     // An error that nobody caught ends the thread: `exit` follows.
     worker.on('error', () => {});
     worker.on('exit', () => this.#bury(thread));
-    worker.unref();
   }
 
   #take(thread: Thread, { id, replies }: ThreadReply): void {

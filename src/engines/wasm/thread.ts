@@ -15,12 +15,15 @@ import { Views } from './views.ts';
 const politeNiceness = 10;
 
 /** The sources of one batch, from the paths that its jobs name. */
-function sourcesOf(jobs: readonly PortableJob[]): { head: LocalFiles; base: LocalFiles } {
+function sourcesOf(
+  jobs: readonly PortableJob[],
+  direct: boolean,
+): { head: LocalFiles; base: LocalFiles } {
   const paths = { head: new Map<string, string>(), base: new Map<string, string>() };
   for (const { files } of jobs) {
     for (const [origin, file, path] of files) paths[origin].set(file, path);
   }
-  return { head: new LocalFiles('', paths.head), base: new LocalFiles('', paths.base) };
+  return { head: new LocalFiles(paths.head, direct), base: new LocalFiles(paths.base, direct) };
 }
 
 async function replyTo(
@@ -39,14 +42,14 @@ async function replyTo(
 }
 
 async function serve(port: NonNullable<typeof parentPort>): Promise<void> {
-  const { compiled, polite, bytesPerSecond } = workerData as ThreadSetup;
+  const { compiled, polite, direct, bytesPerSecond } = workerData as ThreadSetup;
   if (polite) setPriority(politeNiceness);
   const { kernels, buffer } = await loadKernels(compiled);
   const memory = { kernels, views: new Views(buffer) };
   prepareMemory(memory);
   const pacer = new Pacer(bytesPerSecond);
   const sweep = async ({ id, jobs }: ThreadBatch) => {
-    const sources = sourcesOf(jobs);
+    const sources = sourcesOf(jobs, direct);
     const replies: Reply[] = [];
     for (const job of jobs) replies.push(await replyTo(job, { memory, pacer, sources }));
     // Opening again costs little beside a part, and a deleted checkpoint is not held.

@@ -20,6 +20,8 @@ export interface WasmOptions {
   readonly bytesPerSecond?: number;
   /** Leave the caller's thread free and run at a low priority: a trainer works beside. */
   readonly polite?: boolean;
+  /** Read past the page cache where the file system allows it: a trainer keeps what it has there. */
+  readonly direct?: boolean;
   /** Bytes of one part of a sweep, and bytes that are worth starting threads; for tests. */
   readonly partBytes?: number;
   readonly threadedBytes?: number;
@@ -38,16 +40,23 @@ const usual = { partBytes: 16 * 1024 * 1024, threadedBytes: 64 * 1024 * 1024 };
 
 /** Opens the WebAssembly engine. @throws LaikaError `engine-unavailable`. */
 export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine> {
-  const { threads = 1, bytesPerSecond = Infinity, polite = false } = options;
+  const { threads = 1, bytesPerSecond = Infinity, polite = false, direct = false } = options;
   const compiled = await compileKernels();
   const { kernels, buffer } = await loadKernels(compiled);
   const memory = { kernels, views: new Views(buffer) };
   prepareMemory(memory);
-  const isThreaded = (threads > 1 || polite) && (options.start !== undefined || hasThreads());
-  const setup = { compiled, polite, bytesPerSecond: bytesPerSecond / threads };
+  const isThreaded =
+    (threads > 1 || polite || direct) && (options.start !== undefined || hasThreads());
+  const setup = { compiled, polite, direct, bytesPerSecond: bytesPerSecond / threads };
   const pool = isThreaded ? { threads, setup, start: options.start ?? startThread } : null;
-  const { threadedBytes, partBytes } = { ...usual, ...options };
-  const scheduler = new Scheduler({ memory, pool, bytesPerSecond, threadedBytes });
+  const { threadedBytes, partBytes } = {
+    ...usual,
+    ...(direct ? { threadedBytes: 1 } : {}),
+    ...options,
+  };
+  const isPatient = polite || direct;
+  const about = { memory, pool, bytesPerSecond, threadedBytes, isPatient };
+  const scheduler = new Scheduler(about);
   return new WasmEngine(scheduler, { pool, partBytes });
 }
 
