@@ -8,8 +8,7 @@ interface Fingerprint {
 
 /** Most specific first. */
 const fingerprints: readonly Fingerprint[] = [
-  { pattern: /^pytorch_model[^/]*\.bin\.index\.json$/, what: 'PyTorch shards with an index' },
-  { pattern: /(^|\/)shard-\d+-model-[^/]*\.safetensors$/, what: 'unconsolidated DCP shards' },
+  { pattern: /^checkpoint_metadata\.json$/, what: 'a nanotron checkpoint' },
 ];
 
 /** For people, with its article; null where nothing is recognised. */

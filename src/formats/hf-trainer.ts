@@ -2,10 +2,11 @@
  * A checkpoint folder of the Hugging Face Trainer: weights, optimizer, scheduler, and a state that
  * is written last.
  */
-import type { Checkpoint, FileState } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint, EncodedFile, FileState } from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
+import { areFsdpFoldersWhole, holdsFsdpFolders, readFsdpFolders } from './fsdp-folders.ts';
 import { readTrainerStep, trainerStateName } from './hf-trainer-state.ts';
 import { readTrainerWeights, weightFilesOf } from './hf-trainer-weights.ts';
 import type { ModelTensors } from './optimizer-state/raw-optimizer.ts';
@@ -44,12 +45,14 @@ function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
 async function complete({ source, files }: Sighting): Promise<boolean> {
   const top = topOf(files);
   const { isWhole } = await readTrainerStep(source, top);
-  return isWhole && (weightFilesOf(top).length > 0 || holdsOtherLayout(files));
+  if (!isWhole || weightFilesOf(top).length > 0) return isWhole;
+  if (holdsFsdpFolders(files)) return areFsdpFoldersWhole(source, files);
+  return holdsOtherLayout(files);
 }
 
-/** Weights that DeepSpeed or FSDP wrote into folders of their own. */
+/** Weights that DeepSpeed wrote into a folder of its own. */
 function holdsOtherLayout(files: readonly SourceFile[]): boolean {
-  return files.some(({ name }) => /^(global_step[0-9]+|pytorch_model_fsdp_[0-9]+)\//.test(name));
+  return files.some(({ name }) => /^global_step[0-9]+\//.test(name));
 }
 
 async function open({ source, files }: Sighting): Promise<Checkpoint> {
@@ -66,6 +69,7 @@ class FolderReader {
   readonly #top: readonly SourceFile[];
   readonly #tensors: Tensor[] = [];
   readonly #tied: (readonly [string, string])[] = [];
+  readonly #encoded: EncodedFile[] = [];
   #isWhole = true;
 
   constructor(source: Source, files: readonly SourceFile[]) {
@@ -81,7 +85,8 @@ class FolderReader {
     files.push(...this.#top.filter(({ name }) => name === trainerStateName));
     this.#isWhole = state.isWhole;
     const models = await this.#weights();
-    const contents = await this.#optimizer(models);
+    const fsdp = await this.#fsdp();
+    const contents = (await this.#optimizer(models)) ?? fsdp;
     await this.#companions();
     this.#compareSteps(state.step, contents?.step ?? null);
     return {
@@ -97,6 +102,7 @@ class FolderReader {
       hasScheduler: this.#parts.schedulers.length > 0,
       schedulers: this.#parts.schedulers,
       checksums,
+      encoded: this.#encoded,
       problems: problems.toArray(),
     };
   }
@@ -109,15 +115,29 @@ class FolderReader {
     checksums.push(...weights.checksums);
     this.#tied.push(...weights.tied);
     for (const { tensors } of weights.models) this.#tensors.push(...tensors.values());
-    if (weights.files.length === 0) this.#missingWeights();
+    if (weights.files.length === 0 && !holdsFsdpFolders(this.#all)) this.#missingWeights();
     this.#isWhole = this.#isWhole && weights.isWhole;
     return weights.models;
+  }
+
+  /** Weights and state in distributed checkpoints; the state may lie in a file of its own. */
+  async #fsdp(): Promise<TorchContents | null> {
+    if (!holdsFsdpFolders(this.#all)) return null;
+    const { source, files, problems, checksums } = this.#parts;
+    const { contents, ...read } = await readFsdpFolders(source, this.#all);
+    for (const { tensors } of contents) this.#tensors.push(...tensors);
+    files.push(...read.files);
+    problems.addAll(read.problems);
+    checksums.push(...read.checksums);
+    this.#encoded.push(...read.encoded);
+    this.#isWhole = this.#isWhole && read.isWhole;
+    return contents[0] ?? null;
   }
 
   #missingWeights(): void {
     const { problems } = this.#parts;
     if (holdsOtherLayout(this.#all)) {
-      const message = 'the weights lie in folders of DeepSpeed or FSDP, which were not read';
+      const message = 'the weights lie in a folder of DeepSpeed, which was not read';
       problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
       return;
     }

@@ -1,4 +1,5 @@
 /** Parts of one tensor as the simplest placement that says the same. */
+import { type DType, dtypeBits } from '../checkpoint/dtype.ts';
 import type { Box, Piece, Placement } from '../checkpoint/tensor.ts';
 
 /** The box's elements are consecutive in the tensor: one slab of it. */
@@ -19,7 +20,14 @@ function firstElement(shape: readonly number[], origin: readonly number[]): numb
  * `boxes` tile the tensor, which was checked before. Slabs become the pieces of a dense tensor:
  * those are read straight from their files.
  */
-export function joinBoxes(shape: readonly number[], boxes: readonly Box[]): Placement {
+export function joinBoxes(
+  { shape, dtype }: { readonly shape: readonly number[]; readonly dtype: DType },
+  boxes: readonly Box[],
+): Placement {
+  // Two elements in a byte: a part could begin in the middle of one.
+  if (dtypeBits[dtype] < 8 && boxes.length > 1) {
+    return { kind: 'absent', reason: 'packed elements in parts' };
+  }
   const full = boxes.filter(({ sizes }) => sizes.every((n) => n > 0));
   const [only, another] = full;
   if (only && !another && only.placement.kind !== 'dense') return only.placement;

@@ -1,6 +1,8 @@
 /** Every layout that Laika reads, the most specific first: the first that is certain opens. */
 
+import { accelerate } from './accelerate.ts';
 import { dcp } from './dcp/dcp.ts';
+import { dcpHf } from './dcp-hf.ts';
 import { deepspeed } from './deepspeed/deepspeed.ts';
 import { deepspeedUniversal } from './deepspeed/universal.ts';
 import { flaxMsgpack } from './flax-msgpack/flax-msgpack.ts';
@@ -17,12 +19,14 @@ import { safetensorsSharded } from './safetensors-sharded.ts';
 import { tfBundle } from './tf-bundle/tf-bundle.ts';
 import { torchLegacy } from './torch-legacy/torch-legacy.ts';
 import { torchRanks } from './torch-ranks/torch-ranks.ts';
+import { torchSharded } from './torch-sharded.ts';
 import { torchZip } from './torch-zip/torch-zip.ts';
 import { zarr } from './zarr/zarr.ts';
 
 export const formats: readonly Format[] = [
   orbax,
   hfTrainer,
+  accelerate,
   deepspeedUniversal,
   deepspeed,
   megatronLegacy,
@@ -30,6 +34,8 @@ export const formats: readonly Format[] = [
   dcp,
   torchRanks,
   safetensorsSharded,
+  dcpHf,
+  torchSharded,
   safetensors,
   torchZip,
   torchLegacy,

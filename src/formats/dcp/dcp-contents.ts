@@ -3,7 +3,11 @@ import { decodedSource } from '../../sources/decoded-source.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
 import { windowSource } from '../../sources/window-source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { entryOf } from '../pickle/values.ts';
+import { readScalar } from '../scalar-value.ts';
 import { readContents, type TorchContents } from '../torch-zip/contents.ts';
+import type { SavedState } from '../torch-zip/torch-file.ts';
+import { storedStep } from '../torch-zip/trainer-state.ts';
 import { mixedSaves, stepsByFile } from './mixed-saves.ts';
 import type { OpenedDcp } from './open-dcp.ts';
 import { buildStateTree, type StateLeaf } from './state-tree.ts';
@@ -52,5 +56,15 @@ export async function readDcpContents(
     ...contents.problems,
     ...parts.flatMap((part) => mixedSaves(part.files, steps)),
   ];
-  return { ...contents, problems, tensors };
+  const step = contents.step ?? (await trainStateStep(from, state));
+  return { ...contents, step, problems, tensors };
+}
+
+/** TorchTitan counts in a state of its own, as a tensor or as a number. */
+async function trainStateStep(source: Source, state: SavedState): Promise<number | null> {
+  const told = storedStep(entryOf(state.root, 'train_state'));
+  const tensor = state.byPath.get('train_state.step');
+  if (told !== null || !tensor) return told;
+  const step = await readScalar(source, tensor);
+  return Number.isSafeInteger(step) && Number(step) >= 0 ? step : null;
 }

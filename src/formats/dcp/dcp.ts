@@ -4,6 +4,7 @@ import type { Problem } from '../../checkpoint/problem.ts';
 import type { SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { type DcpContents, readDcpContents } from './dcp-contents.ts';
+import { readRest } from './lightning-rest.ts';
 import { readDcpMetadata } from './metadata.ts';
 import { type OpenedDcp, openDcp } from './open-dcp.ts';
 import { checkSlices, type DcpFolder } from './slices.ts';
@@ -44,7 +45,7 @@ async function complete({ source, files }: Sighting): Promise<boolean> {
     const { metadata } = await readDcpMetadata(source, folder.metadata);
     if (!metadata || !checkSlices(metadata.slices, folder).isWhole) return false;
   }
-  return folders.length > 0;
+  return folders.length > 0 && (await readRest(source, files)).isWhole;
 }
 
 async function open({ source, files }: Sighting): Promise<Checkpoint> {
@@ -58,15 +59,16 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     opened.push(part);
     contents.push(await readDcpContents(source, [part]));
   }
+  const rest = await readRest(source, files);
   const steps = new Set(contents.map(({ step }) => step));
   const [step = null] = steps;
-  const read = [...new Set(opened.flatMap((part) => part.files))];
-  const schedulers = contents.flatMap((each) => each.schedulers);
+  const read = [...new Set([...opened.flatMap((part) => part.files), ...rest.files])];
+  const schedulers = [...contents.flatMap((each) => each.schedulers), ...rest.schedulers];
   return {
     path: source.path,
-    layout: 'dcp',
-    step: steps.size === 1 ? step : null,
-    complete: opened.length > 0 && opened.every(({ isWhole }) => isWhole),
+    layout: rest.files.length > 0 ? 'lightning' : 'dcp',
+    step: rest.step ?? (steps.size === 1 ? step : null),
+    complete: opened.length > 0 && opened.every(({ isWhole }) => isWhole) && rest.isWhole,
     files: (opened.length > 0 ? read : files).map(stateOf),
     tensors: contents.flatMap(({ tensors }) => tensors),
     optimizers: contents.flatMap(({ optimizers }) => optimizers),
@@ -74,12 +76,13 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     tied: [],
     hasScheduler: schedulers.length > 0,
     schedulers,
-    checksums: opened.flatMap(({ checksums }) => checksums),
+    checksums: [...opened.flatMap(({ checksums }) => checksums), ...rest.checksums],
     encoded: opened.flatMap(({ encoded }) => encoded),
     problems: [
       ...opened.flatMap(({ problems }) => problems),
       ...contents.flatMap(({ problems }) => problems),
-      ...unlisted(files, read, opened.length === 0),
+      ...rest.problems,
+      ...unlisted(files, read, opened),
     ],
   };
 }
@@ -99,14 +102,14 @@ function nameByRank({ tensors }: OpenedDcp, rank: number): void {
 function unlisted(
   files: readonly SourceFile[],
   read: readonly SourceFile[],
-  isUnfinished: boolean,
+  opened: readonly OpenedDcp[],
 ): Problem[] {
-  // Where the metadata is broken it names nothing.
-  if (read.length === 1) return [];
-  if (isUnfinished) {
+  if (opened.length === 0) {
     const message = 'it is missing: the save is not finished, or a later one was interrupted';
     return [{ rule: 'shard-missing', kind: 'damage', file: metadataName, message }];
   }
+  // Metadata that is broken names nothing.
+  if (opened.some(({ metadata }) => metadata === null)) return [];
   const known = new Set(read.map(({ name }) => name));
   const others = files.filter(({ name }) => dataName.test(name) && !known.has(name));
   const message = 'the metadata does not name this file; it was not read';

@@ -196,7 +196,7 @@ class DcpReader {
       else if (found) boxes.push({ ...chunk, ...found });
     }
     if (!isStored) this.#damage('tensor-missing', name, 'a part of it is stored nowhere');
-    if (boxes.length === chunks.length) return joinBoxes(shape, boxes);
+    if (boxes.length === chunks.length) return joinBoxes({ shape, dtype: type.dtype }, boxes);
     return { kind: 'absent', reason: 'a part of it could not be read' };
   }
 

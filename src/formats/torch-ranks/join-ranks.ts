@@ -94,7 +94,7 @@ class RankJoiner {
       }
     }
     const fault = tilingFault(shape, [...boxes.values()]);
-    if (fault === null) draft.placement = joinBoxes(shape, [...boxes.values()]);
+    if (fault === null) draft.placement = joinBoxes(draft, [...boxes.values()]);
     else {
       draft.placement = { kind: 'absent', reason: 'a rank’s part of it is not there' };
       const message = `the ranks’ parts do not make it up: ${fault}`;

@@ -171,7 +171,9 @@ export class TensorLister {
     }
     const isWhole = tilingFault(sized.shape, parts) === null;
     const listing = this.#unread(sized, type, 'one rank’s share of a tensor');
-    const placement = isWhole ? joinBoxes(sized.shape, parts) : listing.placement;
+    const placement = isWhole
+      ? joinBoxes({ shape: sized.shape, dtype: type.dtype }, parts)
+      : listing.placement;
     return { ...listing, placement, parts };
   }
 

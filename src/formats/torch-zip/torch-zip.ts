@@ -4,6 +4,7 @@ import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
+import { entryOf } from '../pickle/values.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
 import { recogniseTorchZip } from './recognise.ts';
 import { torchCheckpoint } from './torch-checkpoint.ts';
@@ -23,8 +24,13 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
   const torch = await readTorchFile(source, file.name, file.sizeBytes);
   // Where the first member is one of torch's, it is the directory that is wrong.
   if (torch.isForeign && recogniseTorchZip(sighting) !== 'certain') throw foreign(source.path);
-  const checkpoint = await torchCheckpoint(sighting, torch, 'torch-zip');
+  const checkpoint = await torchCheckpoint(sighting, torch, layoutOf(torch));
   return { ...checkpoint, problems: [...checkpoint.problems, ...unlisted(torch, file.name)] };
+}
+
+/** Lightning's files say so, whatever they are called. */
+function layoutOf({ root }: TorchFile): string {
+  return entryOf(root, 'pytorch-lightning_version') === undefined ? 'torch-zip' : 'lightning';
 }
 
 function unlisted({ isForeign }: TorchFile, file: string): Problem[] {

@@ -142,6 +142,8 @@ describe('damage', () => {
         tensor: name,
         parameter: 'model.first.weight',
         element: { index: 44, coordinates: [6, 2] },
+        rank: 1,
+        file: '__1_0.distcp',
       }),
     );
   });
@@ -226,6 +228,19 @@ describe('a save that was killed over an older one', () => {
     expect(rules(mixedSaves(files, steps([9], [9])))).toEqual(['note']);
     const fresh = [of('.metadata', 100_000), ...files.slice(1)];
     expect(mixedSaves(fresh, steps([9], [5]))).toEqual([]);
+  });
+});
+
+describe('a sharded checkpoint of Lightning', () => {
+  it('has its step and its schedulers in meta.pt', async () => {
+    const folder = copyOf('dcp/step-5');
+    cpSync(join(fixtures, 'lightning/epoch=0-step=9.ckpt'), join(folder, 'meta.pt'));
+    const { checkpoint } = await outcomeOf(folder);
+    expect(checkpoint).toMatchObject({ layout: 'lightning', complete: true, step: 9 });
+    expect(checkpoint?.tensors).toHaveLength(16);
+    const bytes = readFileSync(join(folder, 'meta.pt'));
+    writeFileSync(join(folder, 'meta.pt'), bytes.subarray(0, bytes.length - 30));
+    expect((await outcomeOf(folder)).checkpoint?.complete).toBe(false);
   });
 });
 
