@@ -57,6 +57,35 @@ describe.each([
   });
 });
 
+describe('FSDP over tensor parallelism, on a mesh of two by two ranks', () => {
+  const [distributed, ranked] = expectedStateOf('fsdp-tp').checkpoints;
+
+  it.each([distributed, ranked])(
+    'is joined from shards of rows and of columns',
+    async (expected) => {
+      const path = join(fixtures, 'fsdp-tp', expected?.path ?? '');
+      const { checkpoint, source } = await openCheckpoint(path);
+      expect(checkpoint).toMatchObject({ complete: true, step: 5, problems: [] });
+      if (expected) compareTensors(checkpoint, expected);
+      for (const one of expected?.tensors ?? []) {
+        const tensor = checkpoint.tensors.find((each) => each.name === one.name);
+        if (tensor) expect(await digestOf(source, tensor, 5), one.name).toBe(one.sha256);
+      }
+      const columns = checkpoint.tensors.find(({ name }) => name === 'model.down.weight');
+      expect(columns?.placement.kind).toBe('boxes');
+      await source.close();
+    },
+  );
+
+  it('has the same bits in both of its forms', async () => {
+    const at = (path = '') => join(fixtures, 'fsdp-tp', path);
+    const result = await judgePair(at(ranked?.path), at(distributed?.path));
+    expect(serious(result)).toEqual([]);
+    const agreed = result.coverage?.rules.find(({ rule }) => rule === 'bits-agree');
+    expect(agreed?.elements).toBe(agreed?.of);
+  });
+});
+
 describe('parameters of FSDP1 in one vector', () => {
   it('are joined without names, with their state', async () => {
     const { checkpoint, source } = await openCheckpoint(join(fixtures, 'fsdp1/local'));
