@@ -18,13 +18,23 @@ export const dcp: Format = {
 };
 
 const metadataName = '.metadata';
+
+/** OLMo-core keeps its distributed checkpoint in a folder, and writes its own metadata last. */
+const innerFolder = 'model_and_optim/';
+const outerMetadata = '.metadata.json';
+
 const rankMetadata = /^__([0-9]{1,7})\.metadata$/;
 const dataName = /^__[0-9]{1,7}_[0-9]{1,9}\.distcp$/;
 
 function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
   if (source.isFile) return 'no';
   if (files.some(({ name }) => dataName.test(name) || rankMetadata.test(name))) return 'certain';
+  if (innerMetadata(files)) return 'certain';
   return files.some(({ name }) => name === metadataName) ? 'named' : 'no';
+}
+
+function innerMetadata(files: readonly SourceFile[]): SourceFile | undefined {
+  return files.find(({ name }) => name === innerFolder + metadataName);
 }
 
 /**
@@ -33,6 +43,8 @@ function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
  */
 function foldersOf(files: readonly SourceFile[]): DcpFolder[] {
   const metadata = files.find(({ name }) => name === metadataName);
+  const inner = innerMetadata(files);
+  if (!metadata && inner) return [{ folder: innerFolder, metadata: inner, files }];
   const ranks = files.filter(({ name }) => rankMetadata.test(name));
   const found = metadata ? [metadata] : ranks;
   return found.map((file) => ({ folder: '', metadata: file, files }));
@@ -45,7 +57,12 @@ async function complete({ source, files }: Sighting): Promise<boolean> {
     const { metadata } = await readDcpMetadata(source, folder.metadata);
     if (!metadata || !checkSlices(metadata.slices, folder).isWhole) return false;
   }
-  return folders.length > 0 && (await readRest(source, files)).isWhole;
+  if (folders.length === 0 || !isOuterWhole(folders, files)) return false;
+  return (await readRest(source, files)).isWhole;
+}
+
+function isOuterWhole([first]: readonly DcpFolder[], files: readonly SourceFile[]): boolean {
+  return first?.folder !== innerFolder || files.some(({ name }) => name === outerMetadata);
 }
 
 async function open({ source, files }: Sighting): Promise<Checkpoint> {
@@ -68,7 +85,11 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     path: source.path,
     layout: rest.files.length > 0 ? 'lightning' : 'dcp',
     step: rest.step ?? (steps.size === 1 ? step : null),
-    complete: opened.length > 0 && opened.every(({ isWhole }) => isWhole) && rest.isWhole,
+    complete:
+      opened.length > 0 &&
+      opened.every(({ isWhole }) => isWhole) &&
+      isOuterWhole(folders, files) &&
+      rest.isWhole,
     files: (opened.length > 0 ? read : files).map(stateOf),
     tensors: contents.flatMap(({ tensors }) => tensors),
     optimizers: contents.flatMap(({ optimizers }) => optimizers),

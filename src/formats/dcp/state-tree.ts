@@ -89,13 +89,19 @@ class TreeBuilder {
   }
 }
 
+/** Before torch 2.0 nothing but the name says where a tensor lay; models were kept under a few. */
+function pathOf(name: string): readonly Key[] {
+  const match = /^(model|module|state_dict)\.(.+)$/.exec(name);
+  return match ? [match[1] as string, match[2] as string] : [name];
+}
+
 /**
  * Builds the tree; `where` is named when a limit is passed.
  * @throws LaikaError `limit-exceeded` for nesting past any use.
  */
 export function buildStateTree(leaves: readonly StateLeaf[], where: string): SavedState {
   const builder = new TreeBuilder();
-  const paths = leaves.map(({ name, path }) => path ?? [name]);
+  const paths = leaves.map(({ name, path }) => path ?? pathOf(name));
   const flat = isFlatState(paths);
   const items: { path: string; item: DcpItem }[] = [];
   for (const [i, leaf] of leaves.entries()) {

@@ -244,6 +244,20 @@ describe('a sharded checkpoint of Lightning', () => {
   });
 });
 
+describe('a checkpoint of OLMo-core', () => {
+  it('is the folder in it, and complete once its own metadata is there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'laika-olmo-'));
+    folders.push(folder);
+    cpSync(join(fixtures, 'dcp/step-5'), join(folder, 'model_and_optim'), { recursive: true });
+    expect((await outcomeOf(folder)).checkpoint).toMatchObject({ layout: 'dcp', complete: false });
+    writeFileSync(join(folder, '.metadata.json'), '{"version": "1.0"}');
+    const { kind, checkpoint } = await outcomeOf(folder);
+    expect(kind).toBe('fine');
+    expect(checkpoint).toMatchObject({ complete: true, step: 5 });
+    expect(checkpoint?.tensors).toHaveLength(16);
+  });
+});
+
 describe('hostile metadata', () => {
   const hostile = join(import.meta.dirname, '../../fixtures/hostile');
   const expected: Record<string, { kind: string; note: string }> = JSON.parse(

@@ -89,6 +89,26 @@ describe('the state that was saved', () => {
     });
   });
 
+  it('is told by the names alone where no paths were saved', () => {
+    const unnamed = (leaf: StateLeaf): StateLeaf => ({ ...leaf, path: null });
+    const { root } = buildStateTree(
+      [
+        unnamed(tensor(['model.a.weight'])),
+        unnamed(tensor(['optim.state.a.weight.exp_avg'])),
+        unnamed(value(['optim.param_groups.0.lr'], 0.5)),
+        unnamed(value(['optim.param_groups.0.params'], { kind: 'list', items: ['a.weight'] })),
+      ],
+      '.metadata',
+    );
+    expect(plain(root)).toEqual({
+      model: { 'a.weight': 'tensor' },
+      optim: {
+        state: { 'a.weight': { exp_avg: 'tensor' } },
+        param_groups: [{ lr: 0.5, params: ['a.weight'] }],
+      },
+    });
+  });
+
   it('keeps the names of a module that is called state', () => {
     const { root } = buildStateTree([tensor(['state.a.weight']), tensor(['b'])], '.metadata');
     expect(plain(root)).toEqual({ 'state.a.weight': 'tensor', b: 'tensor' });
