@@ -9,6 +9,7 @@ import { isEmptyCheckpoint, recognise } from './recognise.ts';
 import { parseShardName } from './shard-names.ts';
 import { sight } from './sighting.ts';
 import { stepInName } from './step-in-name.ts';
+import { rankPrefix } from './torch-ranks/rank-files.ts';
 
 export interface FoundCheckpoint {
   /** The run folder as the user gave it, and the name. */
@@ -92,7 +93,25 @@ async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[]
     inside.push({ ...file, name: file.name.slice(slash + 1) });
     candidates.set(name, inside);
   }
+  joinRanks(candidates);
   return candidates;
+}
+
+/** Files of several ranks under one prefix are one checkpoint: none of them is whole alone. */
+function joinRanks(candidates: Map<string, SourceFile[] | null>): void {
+  const families = new Map<string, string[]>();
+  for (const [name, files] of candidates) {
+    const prefix = files === null ? rankPrefix(name) : null;
+    if (prefix === null || candidates.has(prefix)) continue;
+    const family = families.get(prefix);
+    if (family) family.push(name);
+    else families.set(prefix, [name]);
+  }
+  for (const [prefix, names] of families) {
+    if (names.length < 2) continue;
+    for (const name of names) candidates.delete(name);
+    candidates.set(prefix, null);
+  }
 }
 
 interface Dated extends FoundCheckpoint {

@@ -21,6 +21,11 @@ const otherState = /\.(pt|pth|ckpt|safetensors|distcp)$/i;
 /** A gap of more ranks is no save. */
 const missingMost = 1000;
 
+/** `ep1-ba10` of `ep1-ba10-rank0.pt`: what the files of one save share; null for other names. */
+export function rankPrefix(name: string): string | null {
+  return /^(.+)[-_]rank[-_]?[0-9]{1,7}\.(?:pt|pth|bin|ckpt)$/.exec(name)?.[1] ?? null;
+}
+
 /** Null: the folder holds no such save, or several, or other checkpoints beside it. */
 export function rankFilesOf(files: readonly SourceFile[]): RankFiles | null {
   const top = files.filter(({ name }) => !name.includes('/'));

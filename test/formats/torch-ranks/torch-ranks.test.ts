@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { locate } from '../../../src/checkpoint/locate.ts';
+import { findCheckpoints } from '../../../src/formats/find-checkpoints.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
 import { rankFilesOf } from '../../../src/formats/torch-ranks/rank-files.ts';
 import { judgePair, serious } from '../judge-pair.ts';
@@ -168,6 +169,18 @@ describe('shares of ranks', () => {
     expect(checkpoint?.problems).toContainEqual(
       expect.objectContaining({ rule: 'shape-mismatch', file: 'rank-1.pt' }),
     );
+  });
+});
+
+describe('a run folder', () => {
+  it('lists the files of ranks under one prefix as one checkpoint', async () => {
+    const found = await findCheckpoints(join(fixtures, 'fsdp1'));
+    const names = found.map(({ path, complete }) => [path.split('/').at(-1), complete]);
+    expect(names.sort()).toEqual([
+      ['full.pt', true],
+      ['local', true],
+      ['sharded', true],
+    ]);
   });
 });
 
