@@ -73,36 +73,43 @@ function missing({ folder }: DcpFolder, name: string, items: number): Problem {
   return { rule: 'shard-missing', kind: 'damage', file: folder + name, message };
 }
 
-/** Slices inside the file; the first thing that is wrong between them is told. */
+/**
+ * Slices inside the file that share no bytes: what overlaps is read once, however often it is named.
+ * The first thing that is wrong between them is told.
+ */
 function checkFile(
   file: SourceFile,
   slices: readonly DcpSlice[],
   problems: ProblemList,
 ): DcpSlice[] {
-  const inside = slices.filter(({ offset, length }) => offset + length <= file.sizeBytes);
   const outside = slices.find(({ offset, length }) => offset + length > file.sizeBytes);
-  if (outside) {
-    problems.add({ ...cut(file, outside), kind: 'damage', file: file.name });
-    return inside;
-  }
+  if (outside) problems.add({ ...cut(file, outside), kind: 'damage', file: file.name });
+  const kept: DcpSlice[] = [];
   let end = 0;
-  for (const { name, offset, length } of inside) {
-    if (offset !== end) {
-      const [rule, what] =
-        offset > end
-          ? (['bytes-unclaimed', `${offset - end} bytes before it belong to no item`] as const)
-          : (['tensor-overlap', `its bytes begin inside those of another item`] as const);
-      const at = { file: file.name, offset: Math.min(end, offset), tensor: name };
-      problems.add({ rule, kind: 'damage', ...at, message: what });
-      return inside;
-    }
+  let isTold = outside !== undefined;
+  for (const slice of slices) {
+    const { offset, length } = slice;
+    if (offset + length > file.sizeBytes) continue;
+    if (offset !== end && !isTold) problems.add({ ...misplaced(slice, end), file: file.name });
+    isTold = isTold || offset !== end;
+    if (offset < end) continue;
+    kept.push(slice);
     end = offset + length;
   }
-  if (end < file.sizeBytes) {
+  if (end < file.sizeBytes && !isTold) {
     const message = `${file.sizeBytes - end} bytes follow the last item: another save wrote them`;
     problems.add({ rule: 'trailing-bytes', kind: 'damage', file: file.name, offset: end, message });
   }
-  return inside;
+  return kept;
+}
+
+function misplaced({ name, offset }: DcpSlice, end: number): Omit<Problem, 'file'> {
+  if (offset > end) {
+    const message = `${offset - end} bytes before it belong to no item`;
+    return { rule: 'bytes-unclaimed', kind: 'damage', offset: end, tensor: name, message };
+  }
+  const message = 'its bytes begin inside those of another item';
+  return { rule: 'tensor-overlap', kind: 'damage', offset, tensor: name, message };
 }
 
 function cut({ sizeBytes }: SourceFile, { name, offset, length }: DcpSlice) {
