@@ -42,11 +42,11 @@ export function mixedSaves(
   if (isSplit && new Set(counts).size > 1) {
     const message =
       `files of different saves lie together: they count ${[...new Set(counts)].join(' and ')} ` +
-      `steps, and ${told} is newer than the metadata`;
+      `steps; written after the metadata: ${told}`;
     return [{ rule: 'shard-stale', kind: 'damage', file: newer[0]?.name ?? '', message }];
   }
   const message =
-    `${told} was written after it: the files were copied, or a later save into this folder ` +
-    'was not finished';
+    `written after it: ${told}; the files were copied, or a later save into this folder was ` +
+    'not finished';
   return [{ rule: 'note', kind: 'info', file: metadata.name, message }];
 }

@@ -205,7 +205,7 @@ describe('a save that was killed over an older one', () => {
     date(folder, ['__1_0.distcp'], 2000);
     const found = (await problemsOf(folder)).filter(({ file }) => file === '.metadata');
     expect(found).toMatchObject([{ rule: 'note', kind: 'info' }]);
-    expect(found[0]?.message).toContain('__1_0.distcp was written after it');
+    expect(found[0]?.message).toContain('written after it: __1_0.distcp');
   });
 
   it('is damage where the counters of its files disagree as well', () => {
