@@ -20,6 +20,7 @@ export const problemRules = {
   'dtype-unsupported': 'An element type is not known; its tensor was listed and not read.',
   'hyper-parameter-invalid': 'A stored hyper-parameter is outside its domain, such as a NaN rate.',
   'code-in-pickle': 'A pickle asks for a function call that could run code when it is loaded.',
+  'code-in-config': 'A model’s configuration holds code that runs when the model is loaded.',
   'unknown-class-in-pickle': 'A pickle holds an object of a class that Laika does not know.',
   'path-escape': 'A name inside a file points outside the checkpoint.',
   'duplicate-name': 'One name occurs twice: two readers may see different values.',

@@ -12,7 +12,6 @@ interface Signature extends ContentKind {
 }
 
 const unpack = (command: string) => `unpack it (${command}) and validate what comes out`;
-const convert = 'this version does not read that layout; validate the trainer’s own checkpoint';
 const wrongFile = 'name the checkpoint; this file is something else';
 
 /** Bytes as latin-1 text. */
@@ -35,7 +34,6 @@ const signatures: readonly Signature[] = [
   { bytes: '\0asm', what: 'a WebAssembly module', next: wrongFile },
   { bytes: 'SQLite format 3\0', what: 'an SQLite database', next: wrongFile },
   { bytes: 'PAR1', what: 'a Parquet table', next: wrongFile },
-  { bytes: '\x89HDF\r\n\x1a\n', what: 'an HDF5 file, perhaps of Keras', next: convert },
   {
     bytes: '\x0c\xdb\x3a\x2a',
     what: 'an OCDBT manifest, a part of an Orbax checkpoint',

@@ -5,7 +5,7 @@ import { formats } from './registry.ts';
 
 /** Endings that say checkpoint: with them an empty file is a checkpoint that was cut to nothing. */
 const checkpointName =
-  /\.(safetensors|pt|pth|bin|ckpt|pth\.tar|msgpack|np[yz]|gguf|onnx)$|^checkpoint_[0-9]+$|^(ckpt|model\.ckpt|variables)\b.*\.index$/i;
+  /\.(safetensors|pt|pth|bin|ckpt|pth\.tar|msgpack|np[yz]|gguf|onnx|keras|h5|hdf5)$|^checkpoint_[0-9]+$|^(ckpt|model\.ckpt|variables)\b.*\.index$/i;
 
 /** `.bin` says little: noise under another name than these is no checkpoint. */
 const binName =

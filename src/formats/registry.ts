@@ -10,6 +10,8 @@ import type { Format } from './format.ts';
 import { gguf } from './gguf/gguf.ts';
 import { hfTrainer } from './hf-trainer.ts';
 import { megatronDist } from './megatron/dist.ts';
+import { kerasArchive } from './keras/keras-archive.ts';
+import { kerasH5 } from './keras/keras-h5.ts';
 import { megatronLegacy } from './megatron/legacy.ts';
 import { npz } from './numpy/npz.ts';
 import { onnx } from './onnx/onnx.ts';
@@ -45,4 +47,6 @@ export const formats: readonly Format[] = [
   onnx,
   zarr,
   tfBundle,
+  kerasArchive,
+  kerasH5,
 ];

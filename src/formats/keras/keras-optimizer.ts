@@ -92,7 +92,9 @@ function hyperOf({ settings, learningRate }: KerasOptimizer): Record<string, Hyp
   const { config, className } = settings;
   const hyper: Record<string, HyperValue> = Object.create(null);
   for (const [key, value] of Object.entries(config)) hyper[key] = value;
-  // What Keras calls epsilon is added before the bias is corrected: none of the laws' ε.
+  // Keras adds its epsilon before the bias is corrected: in the laws' terms it is larger than this, and
+  // a bound with a smaller ε only allows more. Replays need it exactly, and never run on shared counters.
+  if (typeof config.epsilon === 'number') hyper.eps = config.epsilon;
   if (typeof config.beta_1 === 'number' && typeof config.beta_2 === 'number') {
     hyper.betas = [config.beta_1, config.beta_2];
   }
@@ -199,10 +201,12 @@ export interface SlotName {
   readonly slot: string;
 }
 
-/** `sequential_hidden_kernel_velocity`, or `m/sequential/hidden/kernel` of older versions. */
+/** `sequential_hidden_kernel_velocity`; of older versions `m/dense/kernel` or `dense/kernel/m`. */
 export function parseSlotName(name: string): SlotName | null {
   const older = /^(m|v|vhat|rms|momentum|accumulator)\/(.+)$/.exec(name);
   if (older) return { slot: older[1] as string, owner: older[2] as string };
+  const oldest = /^(.+)\/(m|v|vhat|rms|momentum|accumulator)$/.exec(name);
+  if (oldest) return { slot: oldest[2] as string, owner: oldest[1] as string };
   const slot = slotEndings.find((ending) => name.endsWith(`_${ending}`));
   return slot === undefined ? null : { slot, owner: name.slice(0, -slot.length - 1) };
 }

@@ -1,0 +1,72 @@
+/** Bytes of an HDF5 file by address: every address is compared with the file before anything is read. */
+import type { Source } from '../../sources/source.ts';
+
+/** The structure breaks its own format. */
+export class Hdf5Fault extends Error {
+  readonly rule: 'header-invalid' | 'file-truncated';
+  /** Address in the HDF5 file. */
+  readonly address: number;
+
+  constructor(rule: Hdf5Fault['rule'], address: number, message: string) {
+    super(message);
+    this.rule = rule;
+    this.address = address;
+  }
+}
+
+/** Where the HDF5 file lies: a file of its own, or a member of an archive. */
+export interface Hdf5Place {
+  readonly file: string;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** An address that means "none". */
+export const undefinedAddress = 0xffff_ffff_ffff_ffffn;
+
+/** All that is read of structures: no honest file needs more. */
+const metadataMost = 2 ** 30;
+
+export class Hdf5Bytes {
+  readonly place: Hdf5Place;
+  readonly #source: Source;
+  #read = 0;
+
+  constructor(source: Source, place: Hdf5Place) {
+    this.#source = source;
+    this.place = place;
+  }
+
+  /** @throws Hdf5Fault where the file has no such bytes; as `Source.read`. */
+  async at(address: number, length: number): Promise<Buffer> {
+    if (!(address >= 0 && length >= 0 && address + length <= this.place.sizeBytes)) {
+      const { sizeBytes } = this.place;
+      const message = `${length} bytes at ${address} are promised; the file has ${sizeBytes}`;
+      throw new Hdf5Fault('file-truncated', Math.max(0, Math.min(address, sizeBytes)), message);
+    }
+    this.#read += length;
+    if (this.#read > metadataMost) {
+      throw new Hdf5Fault(
+        'header-invalid',
+        address,
+        `more than ${metadataMost} bytes of structure`,
+      );
+    }
+    const bytes = Buffer.alloc(length);
+    await this.#source.read(this.place.file, this.place.offset + address, bytes);
+    return bytes;
+  }
+
+  /** As `at`, of a structure that begins with `mark`. */
+  async marked(address: number, length: number, mark: string): Promise<Buffer> {
+    const bytes = await this.at(address, length);
+    if (bytes.toString('latin1', 0, 4) === mark) return bytes;
+    throw new Hdf5Fault('header-invalid', address, `no ${mark} lies at ${address}`);
+  }
+}
+
+/** A 64-bit address or size as a number; what no file could have becomes infinite. */
+export function u64(bytes: Buffer, at: number): number {
+  const value = bytes.readBigUInt64LE(at);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.POSITIVE_INFINITY;
+}

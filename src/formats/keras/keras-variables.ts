@@ -1,0 +1,105 @@
+/** Variables of Keras 3 files: layers by class and number, the optimizer's by number alone. */
+
+import { isComplex, isFloat } from '../../checkpoint/dtype.ts';
+import type { Optimizer } from '../../checkpoint/optimizer.ts';
+import type { Source } from '../../sources/source.ts';
+import type { Texts } from '../hdf5/hdf5-file.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { readScalar } from '../scalar-value.ts';
+import type { KerasConfig } from './keras-config.ts';
+import { buildKerasOptimizer } from './keras-optimizer.ts';
+import { orderSlots } from './order-slots.ts';
+
+const optimizerPath = /^(.*\/)?optimizer\/vars\/[0-9]+$/;
+const variablePath = /^(?:(.*)\/)?([^/]+)\/vars\/([0-9]+)$/;
+
+export interface KerasVariables {
+  readonly tensors: readonly TensorDraft[];
+  /** Addresses of their headers: arrays are made in the model's order. */
+  readonly headers: ReadonlyMap<string, number>;
+  readonly groups: ReadonlyMap<string, Texts>;
+}
+
+export interface KerasRoles {
+  readonly optimizers: readonly Optimizer[];
+  readonly step: number | null;
+}
+
+/** Marks the variables and reads the optimizer's two scalars. @throws LaikaError as `Source.read`. */
+export async function readKerasVariables(
+  source: Source,
+  from: KerasVariables,
+  config: KerasConfig,
+): Promise<KerasRoles> {
+  const state = from.tensors.filter(({ name }) => optimizerPath.test(name));
+  const own = new Set(state);
+  const model = inModelOrder(from, config).filter((tensor) => !own.has(tensor));
+  markModel(model);
+  if (state.length === 0) return { optimizers: [], step: null };
+  state.sort((a, b) => numberOf(a) - numberOf(b));
+  const [counter, second] = state;
+  if (counter?.elements !== 1 || isFloat(counter.dtype)) return { optimizers: [], step: null };
+  const parameters = model.filter(({ role }) => role === 'parameter');
+  const { className, config: told } = config.settings;
+  const lay = (from: number) => {
+    return orderSlots(state.slice(from), parameters, { className, amsgrad: told.amsgrad === true });
+  };
+  // A schedule takes the place of the rate: then the second variable is a state like the others.
+  const withRate = second?.shape.length === 0 ? lay(2) : [];
+  const slots = withRate.length > 0 ? withRate : lay(1);
+  const hasRate = second?.shape.length === 0 && (withRate.length > 0 || slots.length === 0);
+  const rate = hasRate && second ? await readScalar(source, second) : null;
+  const value = await readScalar(source, counter);
+  const prefix = `${counter.name.slice(0, counter.name.lastIndexOf('/'))}/`;
+  const optimizer = buildKerasOptimizer({
+    prefix,
+    file: counter.file,
+    settings: config.settings,
+    iterations: { tensor: counter, value },
+    learningRate: config.constrains ? null : rate,
+    slots,
+  });
+  return { optimizers: [optimizer], step: optimizer.parameters[0]?.step ?? value };
+}
+
+function numberOf({ name }: TensorDraft): number {
+  return Number(variablePath.exec(name)?.[3] ?? 0);
+}
+
+/** The order of making; where the configuration names the layers, its order goes first. */
+function inModelOrder(from: KerasVariables, { layers }: KerasConfig): TensorDraft[] {
+  const places = new Map(layers.map((name, i) => [name, i]));
+  const placeOf = ({ name }: TensorDraft) => {
+    const [layer] = /^(layers|_layer_checkpoint_dependencies)\/[^/]+/.exec(name) ?? [''];
+    const called = from.groups.get(`${layer}/vars`)?.get('name')?.[0];
+    return (called === undefined ? undefined : places.get(called)) ?? -1;
+  };
+  const keyed = from.tensors.map((tensor) => {
+    return { tensor, place: placeOf(tensor), header: from.headers.get(tensor.name) ?? 0 };
+  });
+  // Only where every layer is known: an order that is half one and half the other is none.
+  const isKnown = keyed.every(({ tensor, place }) => place >= 0 || optimizerPath.test(tensor.name));
+  keyed.sort((a, b) => (isKnown ? a.place - b.place : 0) || a.header - b.header);
+  return keyed.map(({ tensor }) => tensor);
+}
+
+/** Layers keep what they train first and their statistics last. */
+function markModel(model: readonly TensorDraft[]): void {
+  const counts = new Map<string, number>();
+  for (const { name } of model) {
+    const group = name.slice(0, name.lastIndexOf('/'));
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+  }
+  for (const tensor of model) {
+    const parts = variablePath.exec(tensor.name);
+    if (!parts || !(isFloat(tensor.dtype) || isComplex(tensor.dtype))) continue;
+    const layer = (parts[2] as string).replace(/_[0-9]+$/, '');
+    const number = Number(parts[3]);
+    const count = counts.get(tensor.name.slice(0, tensor.name.lastIndexOf('/'))) ?? 0;
+    const isStatistic =
+      layer === 'normalization' ||
+      (layer === 'batch_normalization' && count >= 2 && number >= count - 2);
+    const isUnknown = /^(seed_generator|spectral_normalization|random_\w+)$/.test(layer);
+    if (!isUnknown) tensor.role = isStatistic ? 'buffer' : 'parameter';
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Which parameter each variable of a Keras 3 optimizer belongs to, where they have numbers for names.
+ * They come in the order of the model's trainable variables, two or three for each.
+ */
+import { matchInOrder } from '../optimizer-state/order-match.ts';
+import { sameShape } from '../optimizer-state/state-shape.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import type { KerasSlot } from './keras-optimizer.ts';
+
+/** Slots by class: one run for each parameter, then runs over all of them. */
+interface SlotOrder {
+  readonly interleaved: readonly string[];
+  readonly after: readonly string[];
+}
+
+const pairs: SlotOrder = { interleaved: ['momentum', 'velocity'], after: [] };
+
+/** Class names in lower case; null: nothing says which class it is. */
+function orderOf(className: string | null, amsgrad: boolean): SlotOrder | null {
+  switch (className?.toLowerCase() ?? null) {
+    case null:
+      return pairs;
+    case 'adam':
+    case 'adamw':
+      return amsgrad ? { ...pairs, after: ['velocity_hat'] } : pairs;
+    case 'lamb':
+      return pairs;
+    case 'lion':
+    case 'sgd':
+      return { interleaved: ['momentum'], after: [] };
+    case 'adagrad':
+      return { interleaved: ['accumulator'], after: [] };
+    default:
+      return null;
+  }
+}
+
+/**
+ * Lays the variables over the parameters. Empty where nothing fits; an owner is null where several
+ * could be meant.
+ */
+export function orderSlots(
+  variables: readonly TensorDraft[],
+  parameters: readonly TensorDraft[],
+  settings: { readonly className: string | null; readonly amsgrad: boolean },
+): KerasSlot[] {
+  const order = orderOf(settings.className, settings.amsgrad);
+  if (!order || variables.length === 0) return [];
+  const each = order.interleaved.length;
+  const trained = variables.length / (each + order.after.length);
+  if (!Number.isInteger(trained)) return [];
+  const groups = Array.from({ length: trained }, (_, i) => [
+    ...variables.slice(i * each, (i + 1) * each),
+    ...order.after.map((_, j) => variables[trained * (each + j) + i] as TensorDraft),
+  ]);
+  // All states of one parameter have its shape.
+  const isRegular = groups.every((group) => {
+    return group.every(({ shape }) => sameShape(shape, (group[0] as TensorDraft).shape));
+  });
+  if (!isRegular) return [];
+  const owners = ownersOf(groups, parameters);
+  // Without a class only a perfect fit tells pairs from runs of single states.
+  const fits = trained === parameters.length && owners.every((owner) => owner !== null);
+  if (settings.className === null && !fits) return [];
+  const names = [...order.interleaved, ...order.after];
+  return groups.flatMap((group, i) => {
+    return group.map((tensor, j) => {
+      return {
+        tensor,
+        slot: names[j] as string,
+        owner: owners[i] ?? null,
+        mapping: 'order' as const,
+      };
+    });
+  });
+}
+
+function ownersOf(
+  groups: readonly (readonly TensorDraft[])[],
+  parameters: readonly TensorDraft[],
+): (TensorDraft | null)[] {
+  const slots = groups.map(([first]) => (first as TensorDraft).shape);
+  const shapes = parameters.map(({ shape }) => shape);
+  const match = matchInOrder(slots, shapes);
+  return groups.map((_, i) => {
+    const place = match?.found[i] ?? null;
+    return place === null ? null : (parameters[place] ?? null);
+  });
+}
