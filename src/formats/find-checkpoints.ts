@@ -26,7 +26,7 @@ const entriesMost = 100_000;
 
 /** Names that writers use until a checkpoint is whole; hidden names too. */
 const temporary =
-  /^\.|^tmp-checkpoint-|\.tmp[^.]*$|\.(part|partial|incomplete|lock)$|-unfinished$|\.orbax-checkpoint-tmp/;
+  /^\.|^tmp-checkpoint-|\.tmp[^.]*$|\.(part|partial|incomplete|lock)$|-unfinished$|\.orbax-checkpoint-tmp|_temp(_[0-9a-f]+)?$/;
 
 /**
  * Checkpoints that lie directly in a folder, by step, else by the time of their last write.

@@ -247,7 +247,8 @@ class Lister {
 
   /** A data file ends with its last tensor; partitioned variables have bytes that were not followed. */
   #findRests(sorted: readonly PlacedEntry[]): void {
-    if (this.#index.parts > 0) return;
+    // Where a tensor lies outside, or is in parts, the ends are not those of all.
+    if (this.#index.parts > 0 || !this.#isWhole) return;
     const ends = new Map<string, number>();
     for (const { file, end } of sorted) ends.set(file, Math.max(ends.get(file) ?? 0, end));
     for (const file of this.#shards) {

@@ -49,6 +49,7 @@ function recognise(sighting: Sighting): 'certain' | 'named' | 'no' {
 function indexOf({ source, files }: Sighting): SourceFile | undefined {
   if (source.isFile) return files[0];
   const indices = files.filter(({ name }) => {
+    if (name.includes('/') && name !== 'variables/variables.index') return false;
     const prefix = name.endsWith('.index') ? name.slice(0, -'.index'.length) : null;
     const hasData = files.some((data) => data.name.startsWith(`${prefix}.data-`));
     // By its prefix a checkpoint is opened even where its data is gone.

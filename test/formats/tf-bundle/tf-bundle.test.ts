@@ -75,6 +75,15 @@ describe('a checkpoint of TensorFlow', () => {
     );
   });
 
+  it('that is still being written is none', async () => {
+    for (const name of ['ckpt-12_temp', 'ckpt-12_temp_0f3a']) {
+      const part = join(folder, name, 'part-00000-of-00001');
+      cpSync(join(original, 'ckpt-9.index'), `${part}.index`);
+      cpSync(join(original, 'ckpt-9.data-00000-of-00001'), `${part}.data-00000-of-00001`);
+    }
+    expect((await findCheckpoints(folder)).map(({ stepHint }) => stepHint)).toEqual([4, 5, 9]);
+  });
+
   it('is opened by its folder where it is alone there', async () => {
     for (const step of [5, 9]) {
       rmSync(join(folder, `ckpt-${step}.index`));
