@@ -8,6 +8,7 @@ import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { readScalar } from '../scalar-value.ts';
 import type { KerasConfig } from './keras-config.ts';
 import { buildKerasOptimizer } from './keras-optimizer.ts';
+import { inModelOrder } from './model-order.ts';
 import { orderSlots } from './order-slots.ts';
 
 const optimizerPath = /^(.*\/)?optimizer\/vars\/[0-9]+$/;
@@ -33,7 +34,7 @@ export async function readKerasVariables(
 ): Promise<KerasRoles> {
   const state = from.tensors.filter(({ name }) => optimizerPath.test(name));
   const own = new Set(state);
-  const model = inModelOrder(from, config).filter((tensor) => !own.has(tensor));
+  const model = from.tensors.filter((tensor) => !own.has(tensor));
   markModel(model);
   if (state.length === 0) return { optimizers: [], step: null };
   state.sort((a, b) => numberOf(a) - numberOf(b));
@@ -41,8 +42,13 @@ export async function readKerasVariables(
   if (counter?.elements !== 1 || isFloat(counter.dtype)) return { optimizers: [], step: null };
   const parameters = model.filter(({ role }) => role === 'parameter');
   const { className, config: told } = config.settings;
-  const lay = (from: number) => {
-    return orderSlots(state.slice(from), parameters, { className, amsgrad: told.amsgrad === true });
+  const ordered = inModelOrder(parameters, {
+    headers: from.headers,
+    configured: configuredPlaces(from.groups, config),
+  });
+  const lay = (first: number) => {
+    const options = { className, amsgrad: told.amsgrad === true, isOrdered: ordered !== null };
+    return orderSlots(state.slice(first), ordered ?? parameters, options);
   };
   // A schedule takes the place of the rate: then the second variable is a state like the others.
   const withRate = second?.shape.length === 0 ? lay(2) : [];
@@ -66,21 +72,19 @@ function numberOf({ name }: TensorDraft): number {
   return Number(variablePath.exec(name)?.[3] ?? 0);
 }
 
-/** The order of making; where the configuration names the layers, its order goes first. */
-function inModelOrder(from: KerasVariables, { layers }: KerasConfig): TensorDraft[] {
+/** Places of the outermost layers in the configuration, by their groups. */
+function configuredPlaces(
+  groups: ReadonlyMap<string, Texts>,
+  { layers }: KerasConfig,
+): Map<string, number> {
   const places = new Map(layers.map((name, i) => [name, i]));
-  const placeOf = ({ name }: TensorDraft) => {
-    const [layer] = /^(layers|_layer_checkpoint_dependencies)\/[^/]+/.exec(name) ?? [''];
-    const called = from.groups.get(`${layer}/vars`)?.get('name')?.[0];
-    return (called === undefined ? undefined : places.get(called)) ?? -1;
-  };
-  const keyed = from.tensors.map((tensor) => {
-    return { tensor, place: placeOf(tensor), header: from.headers.get(tensor.name) ?? 0 };
-  });
-  // Only where every layer is known: an order that is half one and half the other is none.
-  const isKnown = keyed.every(({ tensor, place }) => place >= 0 || optimizerPath.test(tensor.name));
-  keyed.sort((a, b) => (isKnown ? a.place - b.place : 0) || a.header - b.header);
-  return keyed.map(({ tensor }) => tensor);
+  const configured = new Map<string, number>();
+  for (const [path, texts] of groups) {
+    const layer = /^(layers\/[^/]+)\/vars$/.exec(path)?.[1];
+    const place = places.get(texts.get('name')?.[0] ?? '');
+    if (layer !== undefined && place !== undefined) configured.set(layer, place);
+  }
+  return configured;
 }
 
 /** Layers keep what they train first and their statistics last. */

@@ -35,6 +35,14 @@ function orderOf(className: string | null, amsgrad: boolean): SlotOrder | null {
   }
 }
 
+export interface SlotSettings {
+  /** Null: nothing says which class it is. */
+  readonly className: string | null;
+  readonly amsgrad: boolean;
+  /** The parameters are in the model's order; else only a shape that one of them has tells. */
+  readonly isOrdered: boolean;
+}
+
 /**
  * Lays the variables over the parameters. Empty where nothing fits; an owner is null where several
  * could be meant.
@@ -42,7 +50,7 @@ function orderOf(className: string | null, amsgrad: boolean): SlotOrder | null {
 export function orderSlots(
   variables: readonly TensorDraft[],
   parameters: readonly TensorDraft[],
-  settings: { readonly className: string | null; readonly amsgrad: boolean },
+  settings: SlotSettings,
 ): KerasSlot[] {
   const order = orderOf(settings.className, settings.amsgrad);
   if (!order || variables.length === 0) return [];
@@ -58,10 +66,13 @@ export function orderSlots(
     return group.every(({ shape }) => sameShape(shape, (group[0] as TensorDraft).shape));
   });
   if (!isRegular) return [];
-  const owners = ownersOf(groups, parameters);
+  const shapes = groups.map(([first]) => (first as TensorDraft).shape);
+  const owners = settings.isOrdered
+    ? ownersInOrder(shapes, parameters)
+    : ownersByShape(shapes, parameters);
   // Without a class only a perfect fit tells pairs from runs of single states.
-  const fits = trained === parameters.length && owners.every((owner) => owner !== null);
-  if (settings.className === null && !fits) return [];
+  const isPerfect = trained === parameters.length && sameShapes(shapes, parameters);
+  if (settings.className === null && !isPerfect) return [];
   const names = [...order.interleaved, ...order.after];
   return groups.flatMap((group, i) => {
     return group.map((tensor, j) => {
@@ -75,15 +86,44 @@ export function orderSlots(
   });
 }
 
-function ownersOf(
-  groups: readonly (readonly TensorDraft[])[],
+type Shape = readonly number[];
+
+function sameShapes(shapes: readonly Shape[], parameters: readonly TensorDraft[]): boolean {
+  const sorted = (all: readonly Shape[]) =>
+    all
+      .map((shape) => shape.join())
+      .sort()
+      .join(';');
+  return sorted(shapes) === sorted(parameters.map(({ shape }) => shape));
+}
+
+function ownersInOrder(
+  shapes: readonly Shape[],
   parameters: readonly TensorDraft[],
 ): (TensorDraft | null)[] {
-  const slots = groups.map(([first]) => (first as TensorDraft).shape);
-  const shapes = parameters.map(({ shape }) => shape);
-  const match = matchInOrder(slots, shapes);
-  return groups.map((_, i) => {
+  const match = matchInOrder(
+    shapes,
+    parameters.map(({ shape }) => shape),
+  );
+  return shapes.map((_, i) => {
     const place = match?.found[i] ?? null;
     return place === null ? null : (parameters[place] ?? null);
+  });
+}
+
+/** Shapes that one state and one parameter have. */
+function ownersByShape(
+  shapes: readonly Shape[],
+  parameters: readonly TensorDraft[],
+): (TensorDraft | null)[] {
+  const counts = new Map<string, number>();
+  for (const shape of shapes) counts.set(shape.join(), (counts.get(shape.join()) ?? 0) + 1);
+  const byShape = new Map<string, TensorDraft | null>();
+  for (const tensor of parameters) {
+    const key = tensor.shape.join();
+    byShape.set(key, byShape.has(key) ? null : tensor);
+  }
+  return shapes.map((shape) => {
+    return counts.get(shape.join()) === 1 ? (byShape.get(shape.join()) ?? null) : null;
   });
 }
