@@ -15,6 +15,7 @@ import type { CoverageTally } from './coverage.ts';
 import { type FactorOutcome, judgeFactors } from './factors.ts';
 import { type Pair, stepsOf } from './law-context.ts';
 import { judgeModel, type ModelOutcome } from './model-sums.ts';
+import { findOddBooleans } from './odd-booleans.ts';
 import type { ScanOptions } from './options.ts';
 import type { PageOutcome } from './pages.ts';
 import { type CopyReason, planUnit } from './plan.ts';
@@ -145,7 +146,11 @@ export async function scanPair(
   if (options.listed) for (const whole of pair.head.wholes ?? []) await run.summarise(whole);
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
   const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
-  const problems = { head: await run.checkRest('head'), base: await run.checkRest('base') };
+  const odd = await findOddBooleans(pair.head, ends.head.source);
+  const problems = {
+    head: [...(await run.checkRest('head')), ...odd.problems],
+    base: await run.checkRest('base'),
+  };
   const { sha256, laws, copies, pages, bytesRead } = run;
   return {
     alignment,
@@ -161,6 +166,6 @@ export async function scanPair(
     factors,
     problems,
     coverage,
-    bytesRead,
+    bytesRead: bytesRead + odd.bytesRead,
   };
 }
