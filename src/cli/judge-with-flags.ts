@@ -1,5 +1,6 @@
 /** From flags to a printed result: what `validate` and `inspect` share. */
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
+import type { Problem } from '../checkpoint/problem.ts';
 import { type EngineOptions, openEngine } from '../engines/choose.ts';
 import type { Engine } from '../engines/engine.ts';
 import { findLogs } from '../logs/find-logs.ts';
@@ -29,6 +30,8 @@ export interface Checked {
   readonly base: string | null;
   /** Copies of the same step by other ranks: compared instead of judged. */
   readonly replicas?: readonly string[];
+  /** What the run folder around the head says. */
+  readonly problems?: readonly Problem[];
 }
 
 export interface Listing {
@@ -86,10 +89,10 @@ async function judged(flags: RawFlags, listing: Listing, checked: Checked): Prom
     const options = { ...(await scanOptions(flags, checked.head)), onBytes: progress.update };
     const next = againCommand(checked, flags);
     const { listTensors } = listing;
-    const { head, base, replicas } = checked;
+    const { head, base, replicas, problems = [] } = checked;
     const result = replicas
       ? await judgeReplicas([head, ...replicas], engine, next)
-      : await judge({ head, base, options, engine, next, listTensors });
+      : await judge({ head, base, options, engine, next, listTensors, problems });
     return flags.reproducible
       ? result
       : { ...result, engine: enginePart(engine, result, progress.seconds()) };

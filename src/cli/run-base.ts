@@ -1,9 +1,12 @@
 /** A run folder as the thing to validate: its newest checkpoint, and the one to judge it against. */
 import { existsSync } from 'node:fs';
 import { LaikaError } from '../checkpoint/errors.ts';
+import type { Problem } from '../checkpoint/problem.ts';
 import { type FoundCheckpoint, findCheckpoints, isRunFolder } from '../formats/find-checkpoints.ts';
+import { runMarkerProblems } from '../formats/run-markers.ts';
 import { History } from '../history/history.ts';
 import { databasePath } from '../history/state-folder.ts';
+import { openPath } from '../sources/open-path.ts';
 import { absolutePath } from '../sources/source-path.ts';
 import { systemClock } from '../watch/system-clock.ts';
 import type { Checked } from './judge-with-flags.ts';
@@ -20,6 +23,15 @@ function lastTrusted(run: string, state: string, there: readonly FoundCheckpoint
     return row ? (paths.get(row.identity) ?? null) : null;
   } finally {
     history.close();
+  }
+}
+
+async function markersOf(run: string): Promise<readonly Problem[]> {
+  const source = await openPath(run);
+  try {
+    return await runMarkerProblems(source);
+  } finally {
+    await source.close();
   }
 }
 
@@ -45,5 +57,6 @@ export async function chooseBase(
   }
   const earlier = complete.slice(0, -1);
   const trusted = lastTrusted(path, stateFolder(stateDir), earlier);
-  return { head: head.path, base: trusted ?? earlier.at(-1)?.path ?? null };
+  const problems = await markersOf(path);
+  return { head: head.path, base: trusted ?? earlier.at(-1)?.path ?? null, problems };
 }

@@ -35,9 +35,10 @@ const temporary =
  */
 export async function findCheckpoints(runFolder: string): Promise<readonly FoundCheckpoint[]> {
   const found: Dated[] = [];
-  for (const [name, files] of await candidatesOf(runFolder)) {
+  const { candidates, unfinished } = await candidatesOf(runFolder);
+  for (const [name, files] of candidates) {
     const checkpoint = await examine({ path: pathInside(runFolder, name), name, files });
-    if (checkpoint) found.push(checkpoint);
+    if (checkpoint) found.push(unfinished.has(stemOf(name)) ? unready(checkpoint) : checkpoint);
   }
   return inOrder(withoutLinks(found)).map(({ path, stepHint, complete, identity }) => {
     return { path, stepHint, complete, identity };
@@ -56,7 +57,7 @@ export async function isRunFolder(path: string): Promise<boolean> {
     const sighting = await sight(source);
     const itself = recognise(sighting);
     if (itself?.recognise(sighting) === 'certain') return false;
-    for (const [name, files] of await candidatesOf(path)) {
+    for (const [name, files] of (await candidatesOf(path)).candidates) {
       if (itself && !files) continue;
       if (await isCheckpoint(pathInside(path, name), files)) return true;
     }
@@ -66,11 +67,30 @@ export async function isRunFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Files by name with null, folders by name with the files directly in them. */
-async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[] | null>> {
+interface Candidates {
+  /** Files by name with null, folders by name with the files directly in them. */
+  readonly candidates: ReadonlyMap<string, SourceFile[] | null>;
+  /** Stems of checkpoints that a marker beside them calls unfinished. */
+  readonly unfinished: ReadonlySet<string>;
+}
+
+/** NeMo puts an empty file beside a checkpoint, and removes it when the save is done. */
+const marker = /-unfinished$/;
+
+/** `model.ckpt` → `model`: the marker is named without the ending. */
+function stemOf(name: string): string {
+  return name.replace(/(-EMA)?(\.ckpt|\.nemo)?$/, '');
+}
+
+function unready(checkpoint: Dated): Dated {
+  return { ...checkpoint, complete: false };
+}
+
+async function candidatesOf(runFolder: string): Promise<Candidates> {
   const source = await openPath(runFolder);
   const candidates = new Map<string, SourceFile[] | null>();
-  if (source.isFile) return candidates;
+  const unfinished = new Set<string>();
+  if (source.isFile) return { candidates, unfinished };
   const files = await source.list(1);
   if (files.length > entriesMost) {
     throw new LaikaError({
@@ -83,6 +103,7 @@ async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[]
   for (const file of files) {
     const slash = file.name.indexOf('/');
     const name = slash < 0 ? file.name : file.name.slice(0, slash);
+    if (slash < 0 && marker.test(name)) unfinished.add(stemOf(name.replace(marker, '')));
     if (temporary.test(name)) continue;
     if (slash < 0) {
       // Shards are parts of a checkpoint, each of them opens as a file of its own.
@@ -93,8 +114,14 @@ async function candidatesOf(runFolder: string): Promise<Map<string, SourceFile[]
     inside.push({ ...file, name: file.name.slice(slash + 1) });
     candidates.set(name, inside);
   }
+  for (const name of (await source.folders?.()) ?? []) {
+    // Nothing lies in it directly: only a name that counts says that looking deeper is worth it.
+    if (candidates.has(name) || temporary.test(name) || stepInName(name) === null) continue;
+    candidates.set(name, []);
+  }
   joinRanks(candidates);
-  return candidates;
+  await source.close();
+  return { candidates, unfinished };
 }
 
 /** Files of several ranks under one prefix are one checkpoint: none of them is whole alone. */
@@ -129,9 +156,14 @@ async function openCandidate(path: string): Promise<Source | null> {
   }
 }
 
-/** A folder is looked at through the files that are known already; a file through its head. */
+/**
+ * A folder is looked at through the files that are known already, one that holds only folders
+ * through theirs; a file through its head.
+ */
 async function firstSight(source: Source, files: readonly SourceFile[] | null): Promise<Sighting> {
-  return files ? { source, files, head: new Uint8Array(0) } : sight(source);
+  if (!files) return sight(source);
+  const known = files.length > 0 ? files : await source.list(1);
+  return { source, files: known, head: new Uint8Array(0) };
 }
 
 async function isCheckpoint(path: string, files: readonly SourceFile[] | null): Promise<boolean> {
@@ -165,8 +197,9 @@ async function examine({ path, name, files }: Candidate): Promise<Dated | null> 
   try {
     const first = await firstSight(source, files);
     if (!isOfRun(first)) return null;
-    const format = recognise(first);
     const sighting = files ? await sight(source) : first;
+    // What lies deeper may say more than what lies on top.
+    const format = recognise(sighting) ?? recognise(first);
     const modifiedMs = sighting.files.reduce(
       (most, file) => Math.max(most, file.modifiedMs ?? 0),
       0,

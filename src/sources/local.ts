@@ -101,6 +101,17 @@ class LocalSource implements Source {
     return files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
+  async folders(): Promise<readonly string[]> {
+    if (this.isFile || this.#only) return [];
+    const names: string[] = [];
+    for (const entry of readFolder(this.#root, true)) {
+      if (names.length >= listLimit) throw tooMany(this.#root);
+      const isFolder = kindOf(entry, this.#root, entry.name) === 'folder';
+      if (isFolder && escapeReason(entry.name) === null) names.push(entry.name);
+    }
+    return names.sort();
+  }
+
   async stat(file: string): Promise<SourceFile | null> {
     return describe(this.localPath(file), file);
   }

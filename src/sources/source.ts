@@ -17,6 +17,8 @@ export interface Source {
   readonly isFile: boolean;
   /** Regular files below, at most `depth` folders deep (default 3), sorted by name; links are followed only inside. */
   list(depth?: number): Promise<readonly SourceFile[]>;
+  /** Names of the folders directly below; missing where the storage has none. */
+  folders?(): Promise<readonly string[]>;
   /** The present state of one file; null when it is gone. */
   stat(file: string): Promise<SourceFile | null>;
   /**

@@ -1,6 +1,7 @@
 /** One checkpoint, or a pair, from its path to its result document. */
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
+import type { Problem } from '../checkpoint/problem.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
 import { measureMovements } from '../scan/movements.ts';
@@ -22,6 +23,8 @@ export interface JudgeRequest {
   readonly engine: Engine;
   /** The command that shows a finding again. */
   readonly next: string;
+  /** What is known against the head beside its own files. */
+  readonly problems?: readonly Problem[];
   /** List every tensor with its statistics. */
   readonly listTensors?: boolean;
   /** What is remembered of the run; absent: only the rules that need no more than the pair. */
@@ -154,7 +157,7 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
   });
   request.onMemory?.(statistics.judgement.memory);
   const findings = capped([
-    ...[...checkpoint.problems, ...outcome.problems.head].map((each) =>
+    ...[...checkpoint.problems, ...outcome.problems.head, ...(request.problems ?? [])].map((each) =>
       problemFinding(each, 'head', next),
     ),
     ...baseFindings,

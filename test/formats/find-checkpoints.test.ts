@@ -166,6 +166,39 @@ describe('a run folder', () => {
   });
 });
 
+describe('checkpoints whose files lie deeper than their folder', () => {
+  it('are found where the folder’s name counts', async () => {
+    const found = await findCheckpoints(join(fixtures, 'megatron-legacy'));
+    expect(found.map((one) => [basename(one.path), one.stepHint, one.complete])).toEqual([
+      ['iter_0000012', 12, true],
+      ['iter_0000013', 13, true],
+    ]);
+    expect(await isRunFolder(join(fixtures, 'megatron-legacy'))).toBe(true);
+  });
+
+  it('are what the deeper files say, whatever lies on top', async () => {
+    const found = await findCheckpoints(join(fixtures, 'deepspeed-universal/stage1'));
+    expect(found.map((one) => [basename(one.path), one.complete])).toEqual([
+      ['global_step5_universal', true],
+      ['global_step6_universal', true],
+    ]);
+  });
+
+  it('are not yet there while NeMo’s marker lies beside them', async () => {
+    const path = run('nemo');
+    for (const step of [12, 13]) {
+      const weights = join(fixtures, `megatron-torch-dist/iter_00000${step}`);
+      cpSync(weights, join(path, `model-step=${step}`, 'weights'), { recursive: true });
+    }
+    writeFileSync(join(path, 'model-step=13-unfinished'), '');
+    const found = await findCheckpoints(path);
+    expect(found.map((one) => [basename(one.path), one.stepHint, one.complete])).toEqual([
+      ['model-step=12', 12, true],
+      ['model-step=13', 13, false],
+    ]);
+  });
+});
+
 describe('the step in a name', () => {
   it.each([
     ['checkpoint-000050.safetensors', 50],
