@@ -5,6 +5,8 @@
 import type { Checkpoint, EncodedFile, FileState } from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
+import { innerTag } from './deepspeed/inner-tag.ts';
+import { isTagComplete, readTag, type TagContents } from './deepspeed/tag-folder.ts';
 import type { Format, Sighting } from './format.ts';
 import { areFsdpFoldersWhole, holdsFsdpFolders, readFsdpFolders } from './fsdp-folders.ts';
 import { readTrainerStep, trainerStateName } from './hf-trainer-state.ts';
@@ -45,12 +47,14 @@ function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
 async function complete({ source, files }: Sighting): Promise<boolean> {
   const top = topOf(files);
   const { isWhole } = await readTrainerStep(source, top);
-  if (!isWhole || weightFilesOf(top).length > 0) return isWhole;
-  if (holdsFsdpFolders(files)) return areFsdpFoldersWhole(source, files);
-  return holdsOtherLayout(files);
+  if (!isWhole) return false;
+  const tag = await innerTag(source, files);
+  if (tag !== null) return isTagComplete(source, files, tag);
+  if (weightFilesOf(top).length > 0) return true;
+  return holdsFsdpFolders(files) ? areFsdpFoldersWhole(source, files) : holdsOtherLayout(files);
 }
 
-/** Weights that DeepSpeed wrote into a folder of its own. */
+/** Weights that DeepSpeed wrote into folders of its own. */
 function holdsOtherLayout(files: readonly SourceFile[]): boolean {
   return files.some(({ name }) => /^global_step[0-9]+\//.test(name));
 }
@@ -87,8 +91,9 @@ class FolderReader {
     const models = await this.#weights();
     const fsdp = await this.#fsdp();
     const contents = (await this.#optimizer(models)) ?? fsdp;
+    const tag = await this.#deepSpeed();
     await this.#companions();
-    this.#compareSteps(state.step, contents?.step ?? null);
+    this.#compareSteps(state.step, contents?.step ?? tag?.step ?? null);
     return {
       path: source.path,
       layout: 'hf-trainer',
@@ -96,10 +101,10 @@ class FolderReader {
       complete: this.#isWhole && this.#parts.isWhole,
       files: files.map(stateOf),
       tensors: this.#tensors,
-      optimizers: contents?.optimizers ?? [],
-      frozen: contents?.frozen ?? [],
+      optimizers: [...(contents?.optimizers ?? []), ...(tag?.optimizers ?? [])],
+      frozen: [...(contents?.frozen ?? []), ...(tag?.frozen ?? [])],
       tied: this.#tied,
-      hasScheduler: this.#parts.schedulers.length > 0,
+      hasScheduler: this.#parts.schedulers.length > 0 || tag?.hasScheduler === true,
       schedulers: this.#parts.schedulers,
       checksums,
       encoded: this.#encoded,
@@ -115,7 +120,7 @@ class FolderReader {
     checksums.push(...weights.checksums);
     this.#tied.push(...weights.tied);
     for (const { tensors } of weights.models) this.#tensors.push(...tensors.values());
-    if (weights.files.length === 0 && !holdsFsdpFolders(this.#all)) this.#missingWeights();
+    if (weights.files.length === 0 && !holdsFsdpFolders(this.#all)) await this.#missingWeights();
     this.#isWhole = this.#isWhole && weights.isWhole;
     return weights.models;
   }
@@ -134,10 +139,11 @@ class FolderReader {
     return contents[0] ?? null;
   }
 
-  #missingWeights(): void {
-    const { problems } = this.#parts;
+  async #missingWeights(): Promise<void> {
+    const { source, problems } = this.#parts;
+    if ((await innerTag(source, this.#all)) !== null) return;
     if (holdsOtherLayout(this.#all)) {
-      const message = 'the weights lie in a folder of DeepSpeed, which was not read';
+      const message = 'the weights lie in folders of DeepSpeed, none of which is marked as the one';
       problems.add({ rule: 'note', kind: 'info', file: trainerStateName, message });
       return;
     }
@@ -157,6 +163,17 @@ class FolderReader {
     this.#parts.problems.addAll(contents.problems);
     this.#parts.takeSchedulers(torch);
     return contents;
+  }
+
+  /** Weights and optimizer that DeepSpeed wrote for the Trainer, into a folder of their own. */
+  async #deepSpeed(): Promise<TagContents | null> {
+    const folder = await innerTag(this.#parts.source, this.#all);
+    if (folder === null) return null;
+    const tag = await readTag(this.#parts, this.#all, folder);
+    for (const tensor of tag.tensors) this.#tensors.push(tensor);
+    this.#tied.push(...tag.tied);
+    this.#isWhole = this.#isWhole && tag.isWhole;
+    return tag;
   }
 
   /**

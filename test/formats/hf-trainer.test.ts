@@ -195,11 +195,13 @@ describe('files of a folder', () => {
     expect(problems[0]?.message).toContain('7 steps, the optimizer 6');
   });
 
-  it('in folders of DeepSpeed are no missing weights', async () => {
+  it('in folders of DeepSpeed of which none is marked are no missing weights', async () => {
     const folder = copy();
     rmSync(join(folder, 'model.safetensors'));
-    mkdirSync(join(folder, 'global_step7'));
-    writeFileSync(join(folder, 'global_step7/mp_rank_00_model_states.pt'), '');
+    for (const tag of ['global_step6', 'global_step7']) {
+      mkdirSync(join(folder, tag));
+      writeFileSync(join(folder, tag, 'mp_rank_00_model_states.pt'), '');
+    }
     expect((await open(folder)).problems).toMatchObject([{ rule: 'note', kind: 'info' }]);
   });
 });

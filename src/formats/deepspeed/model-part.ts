@@ -113,8 +113,9 @@ class PartReader {
     const example = optimizer?.name ?? (wanted > 0 ? guessedName(files) : null);
     if (example) this.#missing(files.optimizers, example, wanted);
     const [name] = files.models.values();
-    if (!name) this.#lost(`${modelRankName(files.modelRank)}_model_states.pt`);
-    else if (name.name.startsWith('zero_')) this.#missing(files.models, name.name, wanted);
+    if (!name) this.#lost(`${files.folder}${modelRankName(files.modelRank)}_model_states.pt`);
+    else if (name.name.startsWith(`${files.folder}zero_`))
+      this.#missing(files.models, name.name, wanted);
     return Math.max(wanted, 1);
   }
 
@@ -228,6 +229,6 @@ function wantedRanks(told: readonly number[], model: ModelStates | null): number
   return model?.shapes ? (model.ranks ?? 1) : 0;
 }
 
-function guessedName({ modelRank }: RankFiles): string {
-  return `zero_pp_rank_0_${modelRankName(modelRank)}_optim_states.pt`;
+function guessedName({ folder, modelRank }: RankFiles): string {
+  return `${folder}zero_pp_rank_0_${modelRankName(modelRank)}_optim_states.pt`;
 }

@@ -89,7 +89,7 @@ export function countNote(
 export function misplaced(
   archives: readonly { readonly file: string; readonly archiveName: string }[],
 ): readonly Problem[] {
-  const stem = (file: string) => file.replace(/\.[^.]*$/, '');
+  const stem = (file: string) => file.replace(/^.*\/|\.[^.]*$/g, '');
   const stems = new Set(archives.map(({ file }) => stem(file)));
   return archives.flatMap(({ file, archiveName }): Problem[] => {
     if (archiveName === stem(file) || !stems.has(archiveName)) return [];

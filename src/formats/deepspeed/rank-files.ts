@@ -3,6 +3,8 @@ import type { SourceFile } from '../../sources/source.ts';
 
 /** The files of one model-parallel rank. */
 export interface RankFiles {
+  /** Where they lie in the source: with a slash, or empty. */
+  readonly folder: string;
   readonly modelRank: number;
   /** By data-parallel rank; before ZeRO 3 there is one, of rank 0. */
   readonly models: ReadonlyMap<number, SourceFile>;
@@ -32,13 +34,21 @@ export function isDeepSpeedName(name: string): boolean {
   return [modelName, optimizerName, ...layerNames].some((pattern) => pattern.test(name));
 }
 
+/** The name of a file that lies directly in the folder; null for any other. */
+function nameIn(folder: string, { name }: SourceFile): string | null {
+  const rest = name.slice(folder.length);
+  return name.startsWith(folder) && !rest.includes('/') ? rest : null;
+}
+
 /** Sorts the files of one folder by what wrote them; other files are left out. */
-export function sortRankFiles(files: readonly SourceFile[]): FolderFiles {
+export function sortRankFiles(all: readonly SourceFile[], folder: string): FolderFiles {
+  const files = all.filter((file) => nameIn(folder, file) !== null);
   const ranks = new Map<number, Parts>();
   const repeated: SourceFile[] = [];
   for (const file of files) {
-    const model = modelName.exec(file.name);
-    const match = model ?? optimizerName.exec(file.name);
+    const name = nameIn(folder, file) ?? '';
+    const model = modelName.exec(name);
+    const match = model ?? optimizerName.exec(name);
     if (!match) continue;
     const modelRank = Number(match[2]);
     const parts = ranks.get(modelRank) ?? { models: new Map(), optimizers: new Map() };
@@ -48,11 +58,13 @@ export function sortRankFiles(files: readonly SourceFile[]): FolderFiles {
     if (place.has(rank)) repeated.push(file);
     else place.set(rank, file);
   }
-  const layers = files.filter(({ name }) => layerNames.some((pattern) => pattern.test(name)));
+  const layers = files.filter((file) => {
+    return layerNames.some((pattern) => pattern.test(nameIn(folder, file) ?? ''));
+  });
   const sorted = [...ranks].sort(([a], [b]) => a - b);
   return {
     ranks: sorted.map(([modelRank, { models, optimizers }]) => {
-      return { modelRank, models: inOrder(models), optimizers: inOrder(optimizers) };
+      return { folder, modelRank, models: inOrder(models), optimizers: inOrder(optimizers) };
     }),
     layers,
     repeated,

@@ -47,7 +47,7 @@ function recognise({ source, files }: Sighting): 'certain' | 'named' | 'no' {
 /** The converter works in `tmp`, writes the folders, copies the model states, and removes `tmp`. */
 async function isComplete(source: Source, files: readonly SourceFile[]): Promise<boolean> {
   if (files.some(({ name }) => name.startsWith('tmp/'))) return false;
-  const { ranks } = sortRankFiles(files);
+  const { ranks } = sortRankFiles(files, '');
   const models = ranks.flatMap((each) => [...each.models.values()]);
   const folders = parameterFolders(files);
   if (models.length === 0 || missingFiles(folders).length > 0) return false;
@@ -136,7 +136,7 @@ class UniversalReader {
 
   /** Model states are copies of the ranks' own; of several model ranks each holds its slices. */
   async #models(): Promise<ModelStates | null> {
-    const { ranks } = sortRankFiles(this.#files);
+    const { ranks } = sortRankFiles(this.#files, '');
     let first: ModelStates | null = null;
     for (const { modelRank, models } of ranks) {
       const label = ranks.length > 1 ? `${modelRankName(modelRank)}.` : '';

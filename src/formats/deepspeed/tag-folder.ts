@@ -1,0 +1,111 @@
+/** One tag of DeepSpeed: model states, and each rank's share of the optimizer's flat vectors. */
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import type { Optimizer } from '../../checkpoint/optimizer.ts';
+import type { Source, SourceFile } from '../../sources/source.ts';
+import { markModel } from '../optimizer-state/model-tensors.ts';
+import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
+import { TorchParts } from '../torch-parts.ts';
+import { isArchiveEnded } from '../zip/end-record.ts';
+import { readModelPart } from './model-part.ts';
+import { readModelStates } from './model-states.ts';
+import { modelRankName, sortRankFiles } from './rank-files.ts';
+import { readRankShare } from './rank-share.ts';
+
+/** What a tag holds; files, checksums and problems gather in the parts it was read with. */
+export type TagContents = Pick<
+  Checkpoint,
+  'step' | 'tensors' | 'optimizers' | 'frozen' | 'tied' | 'hasScheduler'
+> & {
+  /** No rank's file is missing. */
+  readonly isWhole: boolean;
+};
+
+/**
+ * Every rank writes its own file and none waits for the others: they are counted, and each must
+ * have its end. `latest` proves nothing, rank 0 writes it after its own file.
+ * @throws LaikaError as `Source.read`.
+ */
+export async function isTagComplete(
+  source: Source,
+  files: readonly SourceFile[],
+  folder: string,
+): Promise<boolean> {
+  const { ranks } = sortRankFiles(files, folder);
+  for (const { models, optimizers } of ranks) {
+    const [model] = models.values();
+    const [share] = optimizers.values();
+    if (!model) return false;
+    const every = [...models.values(), ...optimizers.values()];
+    for (const file of every) if (!(await isArchiveEnded(source, file))) return false;
+    const parts = new TorchParts(source);
+    const states = await readModelStates(parts, model);
+    const wanted = share
+      ? ((await readRankShare(parts, share, 0))?.ranks ?? optimizers.size)
+      : states?.shapes
+        ? Number.POSITIVE_INFINITY
+        : 0;
+    if (optimizers.size < wanted) return false;
+    if (model.name.startsWith(`${folder}zero_`) && models.size < wanted) return false;
+  }
+  return ranks.length > 0;
+}
+
+/**
+ * Reads the tag whose files lie directly in `folder` (with its slash, or empty).
+ * @throws LaikaError `limit-exceeded`; as `Source.read`.
+ */
+export async function readTag(
+  parts: TorchParts,
+  all: readonly SourceFile[],
+  folder: string,
+): Promise<TagContents> {
+  const { ranks, layers, repeated } = sortRankFiles(all, folder);
+  const tensors: TensorDraft[] = [];
+  const optimizers: Optimizer[] = [];
+  const frozen: string[] = [];
+  const tied: (readonly [string, string])[] = [];
+  let step: number | null = null;
+  let isWhole = ranks.length > 0;
+  let hasScheduler = false;
+  for (const files of ranks) {
+    const label = ranks.length > 1 ? `${modelRankName(files.modelRank)}.` : '';
+    const part = await readModelPart(parts, files, label);
+    for (const tensor of part.tensors) tensors.push(tensor);
+    optimizers.push(...part.optimizers);
+    frozen.push(...part.frozen);
+    tied.push(...part.tied);
+    step ??= part.step;
+    isWhole &&= part.isWhole;
+    hasScheduler ||= part.hasScheduler;
+  }
+  for (const file of layers) {
+    for (const tensor of await readLayer(parts, file, folder)) tensors.push(tensor);
+  }
+  for (const { name } of repeated) {
+    const message = 'another file holds the states of the same rank: it was not read';
+    parts.problems.add({ rule: 'shard-stale', kind: 'info', file: name, message });
+  }
+  return { step, tensors, optimizers, frozen, tied, hasScheduler, isWhole };
+}
+
+/** A layer of a pipeline or an expert: its tensors under the file's own name. */
+async function readLayer(
+  parts: TorchParts,
+  file: SourceFile,
+  folder: string,
+): Promise<readonly TensorDraft[]> {
+  const torch = await parts.read(file);
+  if (!torch) return [];
+  const base = file.name.slice(folder.length);
+  const stem = base.replace(/(-model_states|_model_states|_optim_states)?\.pt$/, '');
+  const drafts = new Map<string, TensorDraft>();
+  for (const tensor of torch.tensors) {
+    tensor.name = `${stem}.${tensor.name}`;
+    if (tensor.aliasOf !== null) tensor.aliasOf = `${stem}.${tensor.aliasOf}`;
+    drafts.set(tensor.name, tensor);
+  }
+  if (!/_optim_states\.pt$/.test(base)) {
+    markModel({ prefix: `${stem}.`, tensors: drafts, order: 'order' });
+  }
+  return torch.tensors;
+}
