@@ -21,6 +21,8 @@ import { modelRankName, nameOfRank, type RankFiles } from './rank-files.ts';
 import { type RankShare, readRankShare } from './rank-share.ts';
 
 export interface ModelPart {
+  /** File of the model's states; null where none could be read. */
+  readonly file: string | null;
   readonly step: number | null;
   readonly tensors: readonly TensorDraft[];
   readonly optimizers: readonly Optimizer[];
@@ -207,6 +209,7 @@ class PartReader {
       .map(([a, b]) => [`${this.#label}${a}`, `${this.#label}${b}`] as const)
       .filter((pair) => pair.every((name) => names.has(name)));
     return {
+      file: model?.file.name ?? null,
       step: model?.steps ?? null,
       tensors: this.#tensors,
       optimizers,

@@ -4,7 +4,7 @@ import type { ModelStates } from './model-states.ts';
 import type { RankShare } from './rank-share.ts';
 
 /** What one file counts. */
-interface Counted {
+export interface Counted {
   readonly file: string;
   readonly step: number;
 }
@@ -69,6 +69,11 @@ export function rankFaults(
     problems.push(stale(share.file, message));
   }
   return problems;
+}
+
+/** Model states of model-parallel ranks: each holds its slices of one save. */
+export function modelFaults(counted: readonly Counted[]): readonly Problem[] {
+  return outliers(counted, null);
 }
 
 /** Worth a word and no more: an optimizer may have been made anew when training was resumed. */

@@ -8,6 +8,7 @@ import { TorchParts } from '../torch-parts.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
 import { readModelPart } from './model-part.ts';
 import { readModelStates } from './model-states.ts';
+import { type Counted, modelFaults } from './rank-agreement.ts';
 import { modelRankName, sortRankFiles } from './rank-files.ts';
 import { readRankShare } from './rank-share.ts';
 
@@ -64,7 +65,7 @@ export async function readTag(
   const optimizers: Optimizer[] = [];
   const frozen: string[] = [];
   const tied: (readonly [string, string])[] = [];
-  let step: number | null = null;
+  const counted: Counted[] = [];
   let isWhole = ranks.length > 0;
   let hasScheduler = false;
   for (const files of ranks) {
@@ -74,7 +75,9 @@ export async function readTag(
     optimizers.push(...part.optimizers);
     frozen.push(...part.frozen);
     tied.push(...part.tied);
-    step ??= part.step;
+    if (part.file !== null && part.step !== null) {
+      counted.push({ file: part.file, step: part.step });
+    }
     isWhole &&= part.isWhole;
     hasScheduler ||= part.hasScheduler;
   }
@@ -85,6 +88,8 @@ export async function readTag(
     const message = 'another file holds the states of the same rank: it was not read';
     parts.problems.add({ rule: 'shard-stale', kind: 'info', file: name, message });
   }
+  parts.problems.addAll(modelFaults(counted));
+  const step = counted.reduce<number | null>((most, one) => Math.max(most ?? 0, one.step), null);
   return { step, tensors, optimizers, frozen, tied, hasScheduler, isWhole };
 }
 

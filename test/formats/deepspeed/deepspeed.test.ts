@@ -171,3 +171,32 @@ describe('files that do not belong together', () => {
     expect(checkpoint.tensors.filter(({ role }) => role === 'second-moment')).toEqual([]);
   });
 });
+
+describe('two model-parallel ranks', () => {
+  /** Both hold the same bytes here: what is looked at are the files, not their values. */
+  function twoRanks(second: string): string {
+    const folder = copy('deepspeed-zero1/global_step6');
+    for (const file of [rank0, rank1, 'mp_rank_00_model_states.pt']) {
+      const other = file.replace('mp_rank_00', 'mp_rank_01');
+      copyFileSync(join(fixtures, 'deepspeed-zero1', second, file), join(folder, other));
+    }
+    return folder;
+  }
+
+  it('keep their slices apart by name, each with an optimizer of its own', async () => {
+    const { tensors, optimizers, problems, step } = await open(twoRanks('global_step6'));
+    expect(problems).toEqual([]);
+    expect(step).toBe(6);
+    expect(new Set(tensors.map(({ name }) => name)).size).toBe(tensors.length);
+    const named = optimizers.map(({ parameters }) => parameters[0]?.parameter);
+    expect(named).toEqual([
+      'mp_rank_00.module.embedding.weight',
+      'mp_rank_01.module.embedding.weight',
+    ]);
+  });
+
+  it('are of one save: the earlier one is named', async () => {
+    const checkpoint = await open(twoRanks('global_step5'));
+    expect(told(checkpoint)).toEqual([['shard-stale', 'mp_rank_01_model_states.pt']]);
+  });
+});
