@@ -15,7 +15,7 @@ import { cutVectors } from './cut-vectors.ts';
 import { type FlatSource, nameParameters, type RankVectors } from './flat-optimizer.ts';
 import { joinFrozen } from './frozen-shares.ts';
 import { fusedMasters, fusedParameters, fusedStatePath } from './fused-vectors.ts';
-import { type ModelStates, readModelStates } from './model-states.ts';
+import { type ModelStates, readAllModelStates } from './model-states.ts';
 import { countNote, misplaced, rankFaults } from './rank-agreement.ts';
 import { modelRankName, nameOfRank, type RankFiles } from './rank-files.ts';
 import { type RankShare, readRankShare } from './rank-share.ts';
@@ -43,11 +43,7 @@ export async function readModelPart(
   files: RankFiles,
   label: string,
 ): Promise<ModelPart> {
-  const models = new Map<number, ModelStates>();
-  for (const [rank, file] of files.models) {
-    const states = await readModelStates(parts, file);
-    if (states) models.set(rank, states);
-  }
+  const models = await readAllModelStates(parts, files.models);
   const shares = new Map<number, RankShare>();
   for (const [rank, file] of files.optimizers) {
     const share = await readRankShare(parts, file, rank);

@@ -68,6 +68,30 @@ export async function readModelStates(
   };
 }
 
+/**
+ * Reads the files of all data-parallel ranks. ZeRO 3 writes one each, alike but for its parts of
+ * frozen parameters: of a thousand of them one is kept whole.
+ * @throws LaikaError `limit-exceeded`; as `Source.read`.
+ */
+export async function readAllModelStates(
+  parts: TorchParts,
+  files: ReadonlyMap<number, SourceFile>,
+): Promise<ReadonlyMap<number, ModelStates>> {
+  const read = new Map<number, ModelStates>();
+  for (const [rank, file] of files) {
+    const states = await readModelStates(parts, file);
+    if (states) read.set(rank, read.size === 0 ? states : slender(states));
+  }
+  return read;
+}
+
+function slender(states: ModelStates): ModelStates {
+  const nothing = { root: undefined, containers: [], tensors: [], byPath: new Map() };
+  const torch: TorchFile = { ...states.torch, ...nothing, places: new Map(), checksums: [] };
+  const model: ModelTensors = { ...states.model, tensors: new Map() };
+  return { ...states, torch, model, shapes: null, frozen: new Map(), others: [] };
+}
+
 /** Everything beside the weights and what the optimizer's own reader takes. */
 function isOther(name: string): boolean {
   return !/^(module|optimizer|frozen_param_fragments)\./.test(name);

@@ -16,7 +16,7 @@ import { readScalars } from '../torch-zip/scalars.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
 import { absentOwner } from './flat-optimizer.ts';
 import { joinFrozen } from './frozen-shares.ts';
-import { type ModelStates, modulePrefix, readModelStates } from './model-states.ts';
+import { type ModelStates, modulePrefix, readAllModelStates } from './model-states.ts';
 import {
   isTrained,
   type ParameterFolder,
@@ -140,11 +140,7 @@ class UniversalReader {
     let first: ModelStates | null = null;
     for (const { modelRank, models } of ranks) {
       const label = ranks.length > 1 ? `${modelRankName(modelRank)}.` : '';
-      const states = new Map<number, ModelStates>();
-      for (const [rank, file] of models) {
-        const read = await readModelStates(this.#parts, file);
-        if (read) states.set(rank, read);
-      }
+      const states = await readAllModelStates(this.#parts, models);
       const [model] = states.values();
       if (!model) continue;
       const own = [...model.model.tensors.values(), ...model.others, ...joinFrozen(states)];
