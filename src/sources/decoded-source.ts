@@ -9,11 +9,15 @@ import type { Source, SourceFile } from './source.ts';
 /** Decoded files up to this size are decoded whole; larger ones are streamed, forwards. */
 const wholeBytes = 16 * 1024 * 1024;
 
-/** Whole decoded files that are kept, least recently used first out. */
-const keptBytes = 64 * 1024 * 1024;
+/**
+ * Whole decoded files that are kept, least recently used first out. A row of a tensor that is cut
+ * into columns runs through all of them, and six tensors are read side by side: a part that was put
+ * out would be decoded again for each row.
+ */
+const keptBytes = 384 * 1024 * 1024;
 
-/** Streams that stay open: weights and states of both ends are read side by side. */
-const streamsMost = 8;
+/** Streams that stay open, for the same reason. */
+const streamsMost = 64;
 
 /** Bytes behind the stream's position that stay readable: pages of a sweep are read twice. */
 const tailBytes = 8 * 1024 * 1024;

@@ -116,6 +116,32 @@ describe('a part of a file', () => {
     },
   );
 
+  it('is decoded once, however many parts a row of a tensor runs through', async () => {
+    const sizeBytes = 16 * 1024 * 1024;
+    const stored = deflateRawSync(Buffer.alloc(sizeBytes, 7));
+    writeFileSync(join(folder, 'columns'), stored);
+    const inner = await openLocalSource(folder);
+    let reads = 0;
+    const counted = new Proxy(inner, {
+      get: (target, key) => {
+        if (key === 'read') reads += 1;
+        const value = target[key as keyof typeof target];
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const place = { file: 'columns', offset: 0, storedBytes: stored.length, sizeBytes };
+    const columns = Array.from({ length: 8 }, (_, i): EncodedFile => {
+      return { ...place, name: `columns!${i}`, codec: 'deflate' };
+    });
+    const source = decodedSource(counted, columns);
+    const into = new Uint8Array(1000);
+    for (let row = 0; row < 4; row += 1) {
+      for (const { name } of columns) await source.read(name, row * 1000, into);
+    }
+    expect(into[999]).toBe(7);
+    expect(reads).toBe(columns.length);
+  });
+
   it('is not decoded where a zstd frame asks for a window past the limit', async () => {
     const frame = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 0, 0, 0);
     expect(zstdWindow(frame)).toBe(2 ** 41);
