@@ -27,7 +27,8 @@ export interface BenchGpu {
   copyInside(session: CudaSession, to: bigint, from: bigint, bytes: number): void;
 }
 
-const room = 2 ** 40;
+/** Of the free memory: the context and the engine's own slots need some. */
+const share = 0.8;
 
 /** @throws Error that says what is missing, or that the GPU computes wrongly. */
 export async function openGpu({ driver: path }: Settings): Promise<BenchGpu> {
@@ -60,7 +61,7 @@ export async function openGpu({ driver: path }: Settings): Promise<BenchGpu> {
     title: `${device.name}, driver for CUDA ${machine.version}; self-test: ${detail}`,
     engine,
     openSession: () => {
-      const limits = { memory: room };
+      const limits = { memory: Math.floor(share * (device.use?.free ?? device.memory)) };
       return CudaSession.open(driver, { ordinal: device.ordinal, image: readImage(), limits });
     },
     copyInside: (session, to, from, bytes) => {
