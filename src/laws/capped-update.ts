@@ -1,6 +1,6 @@
 /** capped-update: optimizers other than Adam whose step has a hard limit. */
 import type { Binding, Constants, Element, ElementLaw, LawContext, Sides } from './law.ts';
-import { capped } from './optimizer-kinds.ts';
+import { capped, splitsGradients } from './optimizer-kinds.ts';
 import { correctionError, decayOf, momentConstant } from './rounding.ts';
 import { stepsBetween } from './window.ts';
 
@@ -118,6 +118,8 @@ function decoupledDecay(context: LawContext): number | null {
 }
 
 function bind(context: LawContext): Binding {
+  const split = splitsGradients(context);
+  if (split !== null) return { kind: 'unknown', reason: split };
   const steps = stepsBetween(context);
   if (steps.kind === 'unknown') return steps;
   const cap = capOf(context, steps.k);

@@ -41,11 +41,19 @@ export const capped: ReadonlySet<string> = new Set([
   'muon',
 ]);
 
+/**
+ * TensorFlow's gradients of lookups name rows, some of them twice: Keras 3 adds such parts to m and their
+ * squares to v, so that v holds less than the square of the gradient. Null: it cannot happen here.
+ */
+export function splitsGradients({ hyper }: LawContext): string | null {
+  return hyper.sparse_gradients === true ? 'gradients of lookups are squared in parts' : null;
+}
+
 /** Null where the moment laws apply; else why not. */
 export function provesMoments(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';
   if (!keepsAdamMoments.has(context.kind)) return `no moment law for ${context.kind}`;
-  return null;
+  return splitsGradients(context);
 }
 
 /**
@@ -63,7 +71,7 @@ function isRectified({ beta2, stepBase }: LawContext): boolean {
 export function provesUpdates(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';
   if (!takesAdamSteps.has(context.kind)) return `no update law for ${context.kind}`;
-  return null;
+  return splitsGradients(context);
 }
 
 /**

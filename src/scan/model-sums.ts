@@ -2,6 +2,7 @@
 import type { Alignment, Unit } from '../checkpoint/align.ts';
 import type { Sides } from '../laws/law.ts';
 import { clipBoundSides, gradientLedgerSides } from '../laws/ledger.ts';
+import { splitsGradients } from '../laws/optimizer-kinds.ts';
 import { type LogLine, type TrainingLog, windowLines } from '../logs/training-log.ts';
 import { nonFiniteCount, type SummaryRecord } from '../records/summary.ts';
 import type { CoverageTally } from './coverage.ts';
@@ -61,6 +62,8 @@ function known({ alignment, pair, options }: ModelScan, kinds = adamMoments): Kn
       return 'betas unknown or scheduled';
     if (!context.kind) return 'optimizer class unknown';
     if (!kinds.test(context.kind)) return `no law about sums for ${context.kind}`;
+    const split = splitsGradients(context);
+    if (split !== null) return split;
     if ((beta1 ?? context.beta1[0]) !== context.beta1[0]) return 'betas differ between groups';
     if ((beta2 ?? context.beta2[0]) !== context.beta2[0]) return 'betas differ between groups';
     beta1 = context.beta1[0];

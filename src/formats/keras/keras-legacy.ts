@@ -7,6 +7,7 @@ import type { KerasConfig } from './keras-config.ts';
 import {
   buildKerasOptimizer,
   FlatNames,
+  isDenseName,
   type KerasSlot,
   parseSlotName,
 } from './keras-optimizer.ts';
@@ -42,7 +43,8 @@ export async function readLegacyVariables(
     const parsed = parseSlotName(belowOptimizer(tensor.name));
     if (parsed) {
       const owner = owners.find(parsed.owner);
-      slots.push({ tensor, slot: parsed.slot, owner, mapping: 'fqn' });
+      const isDense = owner !== null && isDenseName(owner.name);
+      slots.push({ tensor, slot: parsed.slot, owner, mapping: 'fqn', isDense });
     }
   }
   const value = steps && (await readScalar(source, steps));

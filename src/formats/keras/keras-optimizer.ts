@@ -22,6 +22,16 @@ export interface KerasSlot {
   /** Whose it is; null where nothing tells. */
   readonly owner: TensorDraft | null;
   readonly mapping: Mapping;
+  /** Its owner is sure to be multiplied or added, never looked up: its gradient has no parts. */
+  readonly isDense: boolean;
+}
+
+/** Variables of Keras's own layers that are no tables, by the ends of their paths. */
+const denseNames =
+  /(^|\/)(kernel|bias|gamma|beta|recurrent_kernel|depthwise_kernel|pointwise_kernel)(:0)?$/;
+
+export function isDenseName(path: string): boolean {
+  return denseNames.test(path);
 }
 
 export interface KerasOptimizer {
@@ -128,7 +138,7 @@ export function buildKerasOptimizer(raw: KerasOptimizer): Optimizer {
     TensorDraft | string,
     ParameterState & { tensors: Record<string, string> }
   >();
-  for (const { tensor, slot, owner, mapping } of slots) {
+  for (const { tensor, slot, owner, mapping, isDense } of slots) {
     const meaning = meaningOf(slot, names, family);
     if (meaning) tensor.role = meaning.role;
     const fits = owner !== null && sameShape(owner.shape, tensor.shape);
@@ -139,7 +149,7 @@ export function buildKerasOptimizer(raw: KerasOptimizer): Optimizer {
       key,
       path: fits ? `${prefix}${owner.name}` : tensor.name,
       parameter: fits ? owner.name : null,
-      group: 0,
+      group: fits && isDense ? 0 : 1,
       step,
       stepScope: step === null ? null : 'shared',
       stepDtype: iterations?.tensor.dtype ?? null,
@@ -152,12 +162,19 @@ export function buildKerasOptimizer(raw: KerasOptimizer): Optimizer {
   }
   const parameters = [...states.values()];
   const kind = kindOf(settings);
+  const hyper = hyperOf(raw);
+  const keysOf = (group: number) => parameters.filter((each) => each.group === group);
+  const keys = [0, 1].map((group) => keysOf(group).map(({ key }) => key));
   return {
     kind,
     kindFrom: kind === null ? null : `class ${settings.className} in the model’s configuration`,
     prefix,
     file,
-    groups: [{ hyper: hyperOf(raw), keys: parameters.map(({ key }) => key) }],
+    groups: [
+      { hyper, keys: keys[0] ?? [] },
+      // One group in Keras: told apart here for what the laws may say of them.
+      ...(keys[1]?.length ? [{ hyper: { ...hyper, sparse_gradients: true }, keys: keys[1] }] : []),
+    ],
     parameters,
   };
 }

@@ -15,6 +15,10 @@ interface SlotOrder {
 
 const pairs: SlotOrder = { interleaved: ['momentum', 'velocity'], after: [] };
 
+/** Groups of Keras's own layers that look nothing up. */
+const denseLayer =
+  /(^|\/)((\w+_)?dense(_\d+)?|\w*conv\w*|\w+_normalization(_\d+)?|(gru|lstm|simple_rnn|(for|back)ward_layer)(_\d+)?\/cell)\/vars\/\d+$/;
+
 /** Class names in lower case; null: nothing says which class it is. */
 function orderOf(className: string | null, amsgrad: boolean): SlotOrder | null {
   switch (className?.toLowerCase() ?? null) {
@@ -75,13 +79,10 @@ export function orderSlots(
   if (settings.className === null && !isPerfect) return [];
   const names = [...order.interleaved, ...order.after];
   return groups.flatMap((group, i) => {
+    const owner = owners[i] ?? null;
+    const isDense = owner !== null && denseLayer.test(owner.name);
     return group.map((tensor, j) => {
-      return {
-        tensor,
-        slot: names[j] as string,
-        owner: owners[i] ?? null,
-        mapping: 'order' as const,
-      };
+      return { tensor, slot: names[j] as string, owner, mapping: 'order' as const, isDense };
     });
   });
 }

@@ -4,6 +4,7 @@ import type { Source } from '../../sources/source.ts';
 import {
   buildKerasOptimizer,
   FlatNames,
+  isDenseName,
   type KerasSlot,
   parseSlotName,
 } from '../keras/keras-optimizer.ts';
@@ -109,7 +110,7 @@ class SlotFinder {
         const [optimizer = '', slot = ''] = path.slice(at + slotPart.length).split('/');
         if (!isOnly && `${optimizer}/` !== prefix) continue;
         const owner = this.#byKey.get(path.slice(0, at) + attribute) ?? null;
-        found.push({ tensor, slot, owner, mapping: 'fqn' });
+        found.push({ tensor, slot, owner, mapping: 'fqn', isDense: this.#isDense(owner) });
       } else if (path.startsWith(`${prefix}_variables/`)) {
         const slot = this.#named(key, tensor);
         if (slot) found.push(slot);
@@ -123,8 +124,13 @@ class SlotFinder {
     const name = this.#graph?.names.get(key);
     const parsed = name === undefined ? null : parseSlotName(name.slice(name.indexOf('/') + 1));
     if (!parsed) return null;
-    const { slot, owner } = parsed;
-    return { tensor, slot, owner: this.#owners.find(owner), mapping: 'fqn' };
+    const owner = this.#owners.find(parsed.owner);
+    return { tensor, slot: parsed.slot, owner, mapping: 'fqn', isDense: this.#isDense(owner) };
+  }
+
+  #isDense(owner: TensorDraft | null): boolean {
+    if (!owner) return false;
+    return isDenseName(this.#graph?.names.get(owner.name) ?? pathOf(owner.name));
   }
 }
 

@@ -54,6 +54,20 @@ describe('files of Keras', () => {
     expect([decay?.elements, decay?.of]).toEqual([91, 91]);
   });
 
+  it('with a table whose rows repeat in a batch are judged by what holds for it', async () => {
+    const at = (step: number) => join(made, `embedding-${step}.h5`);
+    const result = await judged(at(5), at(4), {});
+    expect([result.verdict, result.findings]).toEqual(['intact', []]);
+    const share = (rule: string) => {
+      const found = result.coverage?.rules.find((each) => each.rule === rule);
+      return found && [found.elements, found.of];
+    };
+    // Of 497 elements the table of 20 rows holds 160: its squares are those of parts of a gradient.
+    expect(share('second-moment-decay')).toEqual([497, 497]);
+    expect(share('moment-bound')).toEqual([337, 497]);
+    expect(share('bounded-update')).toEqual([337, 497]);
+  });
+
   it('with a second moment damaged name the parameter and the element', async () => {
     const name = 'optimizer_weights/adam_1/sequential_1_hidden_kernel_velocity';
     const original = join(fixtures, 'keras-h5/step-4.h5');
