@@ -1,4 +1,6 @@
 /** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
+
+import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
@@ -14,6 +16,7 @@ import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
+import type { Source } from '../sources/source.ts';
 import { foldDigests } from '../suspicions/exact-state.ts';
 import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
@@ -155,19 +158,10 @@ export class SweepRunner {
     try {
       return await result;
     } catch (error) {
-      if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) throw error;
-      const { bytes, what, why } = error.details;
-      const { head } = this.#ends;
-      const origin = bytes.path === head.source.path ? 'head' : 'base';
-      const { file, offset } = bytes;
-      const message = `${what}: ${why}`;
-      this.#undecoded[origin].push({
-        rule: 'encoding-invalid',
-        kind: 'damage',
-        file,
-        offset,
-        message,
-      });
+      const damage = undecodedOf(error);
+      if (!damage) throw error;
+      const origin = damage.path === this.#ends.head.source.path ? 'head' : 'base';
+      this.#undecoded[origin].push(damage.problem);
       for (const { law, subject } of plan.laws)
         this.coverage.unknown(law.id, subject.elements, 'its bytes cannot be decoded');
       return null;
@@ -182,19 +176,35 @@ export class SweepRunner {
   /** Every stored checksum of one end: those that sweeps computed in passing, and the rest. */
   async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
     const end = this.#ends[origin];
-    const found: Problem[] = withoutRepeats(this.#undecoded[origin]);
+    const found: Problem[] = [];
     for (const stored of end?.checkpoint.checksums ?? []) {
       const { checkpoint, source } = end as Opened;
-      let value: Checksum | undefined = this.#crc32.get(checksumKey(origin, stored));
-      if (value === undefined) {
-        value = await readChecksum(source, stored);
+      let value: Checksum | null = this.#crc32.get(checksumKey(origin, stored)) ?? null;
+      if (value === null) {
+        value = await this.#readChecksum(source, stored, origin);
         this.bytesRead += stored.length;
         this.#options.onBytes?.(this.bytesRead);
       }
-      const problem = compareChecksum(checkpoint, stored, value);
+      const problem = value === null ? null : compareChecksum(checkpoint, stored, value);
       if (problem) found.push(problem);
     }
-    return found;
+    return [...withoutRepeats(this.#undecoded[origin]), ...found];
+  }
+
+  /** Null: the bytes that it covers do not decode, which is told. */
+  async #readChecksum(
+    source: Source,
+    stored: StoredChecksum,
+    origin: 'head' | 'base',
+  ): Promise<Checksum | null> {
+    try {
+      return await readChecksum(source, stored);
+    } catch (error) {
+      const damage = undecodedOf(error);
+      if (!damage) throw error;
+      this.#undecoded[origin].push(damage.problem);
+      return null;
+    }
   }
 
   #context(): EngineContext {
@@ -274,6 +284,15 @@ const noResult: SweepResult = {
 };
 
 /** One chunk may be read by several sweeps. */
+/** The damage that an error of a reader tells, and the path of its source; null for any other error. */
+function undecodedOf(error: unknown): { path: string; problem: Problem } | null {
+  if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) return null;
+  const { bytes, what, why } = error.details;
+  const { path, file, offset } = bytes;
+  const message = `${what}: ${why}`;
+  return { path, problem: { rule: 'encoding-invalid', kind: 'damage', file, offset, message } };
+}
+
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((each) => [`${each.file}\0${each.offset}`, each])).values()];
 }

@@ -1,13 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { npz } from '../../../src/formats/numpy/npz.ts';
+import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { judged } from '../../verdict/judged.ts';
 import { cutOutcomes, flipOutcomes, outcomeOfBytes } from '../damaged-bytes.ts';
 import { expectedOf, fixtures } from '../golden.ts';
 import { expectGolden } from '../opened-golden.ts';
 import { outcomeOf } from '../outcome.ts';
 import { archive } from '../torch-zip/archive-writer.ts';
 
+const scratch = temporaryFolder();
 const golden = expectedOf('npz');
 const hostile = join(import.meta.dirname, '../../fixtures/hostile');
 const fixture = (name: string) => ({ name, bytes: readFileSync(join(fixtures, 'npz', name)) });
@@ -50,6 +53,19 @@ describe('damaged files of NumPy', () => {
         copy[last] = (copy[last] as number) ^ 4;
         expect(await outcomeOfBytes(npz, name, copy), `${name} ${last}`).toBe('problem');
       }
+    }
+  });
+
+  it('whose compressed bytes are broken are corrupt, whatever would have read them', async () => {
+    const { name, bytes } = fixture('deflated.npz');
+    const path = join(scratch, name);
+    const { checkpoint } = await outcomeOf(join(fixtures, 'npz', name));
+    for (const { offset, storedBytes } of checkpoint?.encoded ?? []) {
+      const copy = Buffer.from(bytes);
+      copy.fill(0xff, offset + (storedBytes >> 1), offset + storedBytes);
+      writeFileSync(path, copy);
+      const { verdict, findings } = await judged(path, null, {});
+      expect([offset, verdict, findings?.[0]?.file]).toEqual([offset, 'corrupt', name]);
     }
   });
 
