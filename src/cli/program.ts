@@ -1,14 +1,14 @@
 /** The commands and their flags. Everything behind a command is loaded when it runs. */
 import { Command, CommanderError } from 'commander';
-import { isLaikaError, type LaikaError } from '../checkpoint/errors.ts';
+import { isLaikaError } from '../checkpoint/errors.ts';
 import { version } from '../package.ts';
 import { escapeText } from '../report/escape.ts';
-import { wrapText } from '../report/wording.ts';
 import { useS3Settings } from '../sources/open-path.ts';
 import { failOnChoices } from './exit-code.ts';
 import type { RawFlags } from './flags.ts';
 import type { TailFlags } from './run-tail.ts';
 import { s3SettingsFrom } from './s3-settings.ts';
+import { showError } from './show-error.ts';
 import type { ValidateFlags } from './validate.ts';
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
@@ -132,22 +132,6 @@ function addHelp(program: Command, run: Run): void {
       const { runDemo } = await import('../demo/demo.ts');
       await run(runDemo(write));
     });
-}
-
-function showError(error: LaikaError): void {
-  const { what, where, why, next } = error.details;
-  const parts: readonly (readonly [string, string | undefined])[] = [
-    ['  where  ', where],
-    ['  why    ', why],
-    ['  next   ', next],
-  ];
-  const lines = wrapText(`laika: ${escapeText(what, true)}`, 78);
-  for (const [label, text] of parts) {
-    if (text === undefined) continue;
-    const [first = '', ...rest] = wrapText(escapeText(text, true), 69);
-    lines.push(`${label}${first}`, ...rest.map((line) => `         ${line}`));
-  }
-  process.stderr.write(`${lines.join('\n')}\n`);
 }
 
 /** Our own bug: one line, and the stack only when asked for. */

@@ -1,7 +1,12 @@
 /** The process of the tensorflow engine. Laika starts it; it is no command. */
+import { setPriority } from 'node:os';
 import { parentChannel } from '../engines/process/parent-channel.ts';
 import { serveEngine } from '../engines/process/serve-engine.ts';
-import { openTensorflowHere } from '../engines/tensorflow/tensorflow-engine.ts';
+import { openDevice } from '../engines/tensorflow/device.ts';
+import type { TensorflowSettings } from '../engines/tensorflow/open-tensorflow.ts';
+import { openTensorflowOn } from '../engines/tensorflow/tensorflow-engine.ts';
+
+const politeNiceness = 10;
 
 /** TensorFlow reads these once, when its library is loaded; what the user has set stays. */
 const settings = {
@@ -19,4 +24,7 @@ for (const [name, value] of Object.entries(settings)) process.env[name] ??= valu
 const [firstGpu = '0'] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
 process.env.CUDA_VISIBLE_DEVICES = firstGpu;
 
-await serveEngine(parentChannel(), openTensorflowHere);
+const { polite, ...options }: TensorflowSettings = JSON.parse(process.argv[2] ?? '{}');
+if (polite) setPriority(politeNiceness);
+
+await serveEngine(parentChannel(), async () => openTensorflowOn(await openDevice(), options));

@@ -33,7 +33,7 @@ export async function openEngine(name: EngineName, options: EngineOptions = {}):
     case 'reference':
       return openReferenceEngine();
     case 'tensorflow':
-      return openTensorflowEngine();
+      return openTensorflowEngine(options);
     case 'cuda':
       return openCuda(options);
   }

@@ -67,13 +67,14 @@ function testSweep(elements: number): Sweep {
     vA: streamOf('vA', 'f32', positiveFloats(3, elements)),
     vB: streamOf('vB', 'f32', positiveFloats(4, elements)),
     copyB: streamOf('copyB', 'bf16', new Uint8Array(halves.buffer)),
+    gB: streamOf('gB', 'f16', new Uint8Array(halves.buffer)),
     sB: streamOf('sB', 'f8e4m3fn', Uint8Array.from(scrambledWords(8, elements))),
   };
   const decay = { firstDrift: 1e-36, secondDrift: 1e-36, cast: 0, finite: 1, constant: 50 };
   return {
     elements,
     streams,
-    summaries: ['mB', 'vB', 'copyB', 'sB'],
+    summaries: ['mB', 'vB', 'copyB', 'gB', 'sB'],
     laws: [
       { law: 'moment-bound', constants: decay },
       { law: 'moment-increment', constants: { ...decay, middle: 0.8, half: 1e-6, inherited: 0.9 } },

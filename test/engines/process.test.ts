@@ -47,6 +47,8 @@ describe('an engine in a process of its own', () => {
       details: { where: '--engine wasm', why: expect.stringContaining(why) },
     });
     expect(await summarise(engine, 'u8', Uint8Array.of(1, 2))).toMatchObject({ sum: 3 });
+    expect(engine.warning).toContain('ended and was replaced');
+    expect(engine.warning).toContain(why);
   });
 
   it('fails the sweeps that its process took along, and runs the next ones', async () => {
@@ -84,6 +86,12 @@ describe('an engine in a process of its own', () => {
       engine.run(gone, { ...context, sources: { head, base: null } }),
     ).rejects.toMatchObject({ code: 'changed-while-reading' });
     rmSync(folder, { recursive: true });
+  });
+
+  it('is told how to work when it starts', async () => {
+    const told = await openProcessEngine({ name: 'wasm', entry: await program, args: ['a', 'b'] });
+    expect(told.device).toBe('told a,b');
+    await told.close();
   });
 
   it('says that a program which ends at once is no engine', async () => {

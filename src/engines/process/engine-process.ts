@@ -55,8 +55,8 @@ export class EngineProcess {
   #onFailed: ((reason: unknown) => void) | null = null;
 
   /** `entry`: the program, which serves an engine. */
-  constructor(entry: string) {
-    this.#child = fork(entry, [], {
+  constructor(entry: string, args: readonly string[]) {
+    this.#child = fork(entry, args, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],

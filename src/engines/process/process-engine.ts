@@ -7,6 +7,8 @@ export interface ProcessOptions {
   readonly name: Engine['name'];
   /** The program that serves the engine. */
   readonly entry: string;
+  /** What the program is told when it starts. */
+  readonly args?: readonly string[];
 }
 
 /**
@@ -23,8 +25,8 @@ interface Started {
   readonly device: string;
 }
 
-async function start({ name, entry }: ProcessOptions): Promise<Started> {
-  const process = new EngineProcess(entry);
+async function start({ name, entry, args = [] }: ProcessOptions): Promise<Started> {
+  const process = new EngineProcess(entry, args);
   try {
     return { process, device: await process.ready() };
   } catch (error) {
@@ -50,10 +52,13 @@ function ended(name: Engine['name'], cause: ProcessEnded): LaikaError {
 class ProcessEngine implements Engine {
   readonly name: Engine['name'];
   readonly device: string;
+  /** The next sweep lies in the process when the one before is done. */
+  readonly inFlight = 8;
   readonly #options: ProcessOptions;
   /** The process that works, or the one that is being started after a death. */
   #process: Promise<EngineProcess>;
   #isClosed = false;
+  #warning: string | null = null;
 
   constructor(options: ProcessOptions, { process, device }: Started) {
     this.name = options.name;
@@ -62,12 +67,17 @@ class ProcessEngine implements Engine {
     this.#process = Promise.resolve(process);
   }
 
+  get warning(): string | null {
+    return this.#warning;
+  }
+
   /** A sweep whose process died is run once more in a new one. */
   async run(sweep: Sweep, context: EngineContext): Promise<SweepResult> {
     try {
       return await (await this.#alive()).run(sweep, context);
     } catch (error) {
       if (!(error instanceof ProcessEnded) || this.#isClosed) throw error;
+      this.#warning = `the process of the ${this.name} engine ended and was replaced (${error.message})`;
     }
     try {
       return await (await this.#alive()).run(sweep, context);

@@ -9,18 +9,23 @@ import { blockElements } from '../../records/grid.ts';
 import type { LawRecord } from '../../records/law-record.ts';
 import type { SummaryRecord } from '../../records/summary.ts';
 import type { Engine, EngineContext, Sweep, SweepResult } from '../engine.ts';
-import { openWasmEngine } from '../wasm/wasm-engine.ts';
-import { type Device, openDevice } from './device.ts';
+import { openWasmEngine, type WasmOptions } from '../wasm/wasm-engine.ts';
+import type { Device } from './device.ts';
 import { DeviceLaw } from './device-law.ts';
 import { DeviceStream, isDeviceType, Staging } from './device-stream.ts';
 import { DeviceSummary } from './device-summary.ts';
 import { type LawFormula, lawFormulas } from './law-formulas.ts';
 import { Models } from './models.ts';
 
-/** Opens the engine in this process. @throws LaikaError `engine-unavailable`. */
-export async function openTensorflowHere(): Promise<Engine> {
-  const device = await openDevice();
-  const wasm = await openWasmEngine();
+/**
+ * Opens the engine on a device of this process; WebAssembly reads and does its share with `options`.
+ * @throws LaikaError `engine-unavailable`.
+ */
+export async function openTensorflowOn(
+  device: Device,
+  options: Pick<WasmOptions, 'bytesPerSecond'> = {},
+): Promise<Engine> {
+  const wasm = await openWasmEngine(options);
   return new TensorflowEngine(device, { wasm, staging: await Staging.open(device) });
 }
 

@@ -9,7 +9,7 @@ async function openMortalEngine(): Promise<Engine> {
   const engine = await openWasmEngine();
   return {
     name: 'wasm',
-    device: `process ${process.pid}`,
+    device: `told ${process.argv.slice(2)}`,
     close: () => engine.close(),
     run: async (sweep, context) => {
       const names = Object.values(sweep.streams).map(({ tensor }) => tensor.name);
