@@ -53,6 +53,7 @@ describe('a bit that flipped in rank 1’s share of a second moment', () => {
       ({ kind, certainty }) => kind === 'law' && certainty === 'confirmed',
     );
     expect(law).toMatchObject({ parameter: 'module.up.weight', element: { index: element } });
+    expect(law).toMatchObject({ file: rank1, rank: 1 });
     expect(findings).toContainEqual(
       expect.objectContaining({ rule: 'checksum-mismatch', file: rank1 }),
     );
