@@ -32,8 +32,9 @@ export function readCorpus(root: string): Map<string, Specimen[]> {
         (sum, { length }) => sum + length,
         0,
       );
-      if (specimen && size <= bytesMost)
-        corpus.set(layout, [...(corpus.get(layout) ?? []), specimen]);
+      if (!specimen || size > bytesMost) continue;
+      for (const each of layout.split(', '))
+        corpus.set(each, [...(corpus.get(each) ?? []), specimen]);
     }
   }
   return corpus;

@@ -16,7 +16,7 @@ import { mutated, runTrial } from './trial.ts';
 const threads = 2;
 
 /** Opening is what hostile bytes attack: of so many copies one is scanned to its last byte. */
-const scanEvery = 8;
+const scanEvery = 32;
 
 const batch = 200;
 const fixtures = 'test/fixtures/formats';
