@@ -8,6 +8,8 @@
 import type { DType } from '../checkpoint/dtype.ts';
 
 const lanes = 32;
+const octaveCount = 256;
+const noDigests = new Uint32Array();
 
 export interface SummaryRecord {
   readonly dtype: DType;
@@ -60,6 +62,9 @@ export interface SummaryRecord {
 
 /** The record of no elements: every count 0, `laneAnd` all ones. */
 export function emptySummaryRecord(dtype: DType): SummaryRecord {
+  // One buffer for all tables: a checkpoint may have a hundred thousand tensors.
+  const tables = new ArrayBuffer(8 * octaveCount + 16 * lanes);
+  const words = 8 * octaveCount + 8 * lanes;
   return {
     dtype,
     elements: 0,
@@ -78,13 +83,13 @@ export function emptySummaryRecord(dtype: DType): SummaryRecord {
     sumSquares: 0,
     centredSquares: null,
     squareScale: 1,
-    octaves: new Float64Array(256),
+    octaves: new Float64Array(tables, 0, octaveCount),
     octavesExact: true,
-    laneOr: new Uint32Array(lanes),
-    laneAnd: new Uint32Array(lanes).fill(0xffffffff),
-    laneCount: new Float64Array(lanes),
+    laneOr: new Uint32Array(tables, words, lanes),
+    laneAnd: new Uint32Array(tables, words + 4 * lanes, lanes).fill(0xffffffff),
+    laneCount: new Float64Array(tables, 8 * octaveCount, lanes),
     zeroBlocks: 0,
-    digests: new Uint32Array(),
+    digests: noDigests,
   };
 }
 

@@ -9,8 +9,12 @@ import { fillFromCounts } from './counted-record.ts';
 import type { SummaryPart } from './sweep-part.ts';
 
 export class JoinedSummary {
-  readonly #record: SummaryRecord;
-  readonly #digests: DigestTable;
+  readonly #dtype: DType;
+  readonly #bytes: number;
+  /** That of the first part, to which further ones are added. */
+  #record: SummaryRecord | null = null;
+  /** Null until there is a second part. */
+  #digests: DigestTable | null = null;
   readonly #sums = new PageSums();
   readonly #squares = new PageSums();
   #largest = -1;
@@ -23,30 +27,34 @@ export class JoinedSummary {
 
   /** `bytes`: logical bytes of the tensor. */
   constructor(dtype: DType, bytes: number) {
-    this.#record = emptySummaryRecord(dtype);
-    this.#digests = new DigestTable(bytes);
+    this.#dtype = dtype;
+    this.#bytes = bytes;
     if (isNarrow(dtype)) this.#counted = { codes: [], counts: [] };
   }
 
-  /** Takes the next part. */
+  /** Takes the next part, whose record becomes its own. */
   add(part: SummaryPart): void {
-    const isFirst = this.#record.elements === 0;
-    this.#takeSizes(part);
-    this.#takeCounts(part.record);
+    const before = this.#record;
+    const record = before ?? part.record;
+    this.#record = record;
+    this.#takeSizes(part, record);
     if (part.least < this.#least) this.#least = part.least;
     if (part.most > this.#most) this.#most = part.most;
     for (const sum of part.sums) this.#sums.add(sum);
     for (const sum of part.squares) this.#squares.add(sum);
-    this.#digests.append(part.record.digests);
-    if (!part.counted) return;
-    if (isFirst) this.#counted = part.counted;
-    else this.#addCodes(part.counted);
+    if (!before) {
+      this.#counted = part.counted;
+      return;
+    }
+    this.#addDigests(before.digests, part.record.digests);
+    addCounts(before, part.record);
+    if (part.counted) this.#addCodes(part.counted);
   }
 
   /** The record but for squares that need a second look. */
   finish(): SummaryRecord {
-    const record = this.#record;
-    record.digests = this.#digests.words();
+    const record = this.#record ?? emptySummaryRecord(this.#dtype);
+    if (this.#digests) record.digests = this.#digests.words();
     if (this.#counted) {
       if (this.#totals) this.#counted = nonzero(this.#totals);
       fillFromCounts(record, this.#counted);
@@ -67,41 +75,30 @@ export class JoinedSummary {
   /** Σ(x − centre)² of a type that is counted by value; null for others. After `finish`. */
   squaresOfCounts(centre: number): number | null {
     if (!this.#counted) return null;
-    return squaresOfCounts(this.#record.dtype, this.#counted, centre);
+    return squaresOfCounts(this.#dtype, this.#counted, centre);
   }
 
-  #takeSizes({ record, largest, second }: SummaryPart): void {
+  #takeSizes({ record: found, largest, second }: SummaryPart, record: SummaryRecord): void {
     if (largest > this.#largest) {
       this.#second = Math.max(this.#largest, second);
       this.#largest = largest;
-      this.#record.max1Index = record.max1Index;
+      record.max1Index = found.max1Index;
     } else {
       this.#second = Math.max(this.#second, largest);
     }
   }
 
-  #takeCounts(part: SummaryRecord): void {
-    const record = this.#record;
-    record.elements += part.elements;
-    record.nan += part.nan;
-    record.positiveInfinity += part.positiveInfinity;
-    record.negativeInfinity += part.negativeInfinity;
-    record.zeros += part.zeros;
-    record.denormals += part.denormals;
-    record.zeroBlocks += part.zeroBlocks;
-    record.octavesExact = part.octavesExact;
-    if (record.firstNonFinite < 0) record.firstNonFinite = part.firstNonFinite;
-    for (let lane = 0; lane < part.laneOr.length; lane++) {
-      record.laneOr[lane] = (record.laneOr[lane] as number) | (part.laneOr[lane] as number);
-      record.laneAnd[lane] = (record.laneAnd[lane] as number) & (part.laneAnd[lane] as number);
+  #addDigests(first: Uint32Array, next: Uint32Array): void {
+    if (!this.#digests) {
+      this.#digests = new DigestTable(this.#bytes);
+      this.#digests.append(first);
     }
-    addEach(record.laneCount, part.laneCount);
-    addEach(record.octaves, part.octaves);
+    this.#digests.append(next);
   }
 
   #addCodes({ codes, counts }: ValueCounts): void {
     if (!this.#totals) {
-      this.#totals = new Float64Array(valuesOf(this.#record.dtype).length);
+      this.#totals = new Float64Array(valuesOf(this.#dtype).length);
       this.#addCodes(this.#counted as ValueCounts);
     }
     for (let i = 0; i < codes.length; i++) {
@@ -109,6 +106,24 @@ export class JoinedSummary {
       this.#totals[code] = (this.#totals[code] as number) + (counts[i] as number);
     }
   }
+}
+
+/** Adds the counts and lanes of a later part. */
+function addCounts(record: SummaryRecord, part: SummaryRecord): void {
+  record.elements += part.elements;
+  record.nan += part.nan;
+  record.positiveInfinity += part.positiveInfinity;
+  record.negativeInfinity += part.negativeInfinity;
+  record.zeros += part.zeros;
+  record.denormals += part.denormals;
+  record.zeroBlocks += part.zeroBlocks;
+  if (record.firstNonFinite < 0) record.firstNonFinite = part.firstNonFinite;
+  for (let lane = 0; lane < part.laneOr.length; lane++) {
+    record.laneOr[lane] = (record.laneOr[lane] as number) | (part.laneOr[lane] as number);
+    record.laneAnd[lane] = (record.laneAnd[lane] as number) & (part.laneAnd[lane] as number);
+  }
+  addEach(record.laneCount, part.laneCount);
+  addEach(record.octaves, part.octaves);
 }
 
 function addEach(into: Float64Array, part: Float64Array): void {
