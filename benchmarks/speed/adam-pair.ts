@@ -27,7 +27,7 @@ export function adamPair(elements: number, seed: number): AdamPair {
   for (let i = 0; i < elements; i++) {
     let w = Math.fround(0.02 * next());
     let m = Math.fround(1e-3 * next() * Math.sqrt(0.1 / 1.9));
-    let v = Math.fround(1e-6 * (1 + 0.03 * next()));
+    let v = Math.fround(1e-6 * Math.max(0.1, 1 + 0.4 * next()));
     pair.wA[i] = w;
     pair.mA[i] = m;
     pair.vA[i] = v;

@@ -6,9 +6,13 @@ import {
   bothPass,
   constant,
   isWithin,
+  largestFloat,
+  leastFloat,
   limitOf,
   promoted,
   ratioOf,
+  roundingOf,
+  sizeOf,
   skipOf,
   SMALLEST,
   takeRatios,
@@ -202,14 +206,11 @@ function narrowFactor(c: usize, record: usize): f32 {
   const isOrdered = load<f64>(c, 9 << 3) == 0 && load<f64>(c, 12 << 3) <= 1 && grown <= 1e10;
   const isSmall = load<f64>(c, 7 << 3) <= 1e-20 && abs(load<f64>(c, 4 << 3)) <= 10;
   const hasMaximum = load<f64>(c, 18 << 3) == 1;
-  return isOrdered && isSmall && !hasMaximum && factor >= 1e-30 && factor <= 1e30 ? f32(factor) : 0;
+  return isOrdered && isSmall && !hasMaximum && factor >= 1e-30 && factor <= 1 ? f32(factor) : 0;
 }
 
-/** More than the rounding of a difference of products, for each unit of their sizes. */
-const ROUNDING: f32 = 1 / 2097152.0;
-
 /** Constants of the screening in float32, each in four lanes. */
-const NARROW = memory.data(16 * 10, 16);
+const NARROW = memory.data(16 * 15, 16);
 const INHERITED: usize = 0;
 const FRESH: usize = 16;
 const CAP: usize = 32;
@@ -220,6 +221,11 @@ const SPARE: usize = 96;
 const MIDDLE: usize = 112;
 const SMALLEST_V: usize = 128;
 const TWICE_SPARE: usize = 144;
+const LEAST_STEP: usize = 160;
+const MORE_TOP: usize = 176;
+const MORE_SPARE: usize = 192;
+const ZERO: usize = 208;
+const ONE: usize = 224;
 
 // @ts-ignore: decorator
 @inline
@@ -247,6 +253,11 @@ function placeNarrow(c: usize): void {
   putNarrow(DECAYED, decayLog - abs(decayLog) * 1e-6 - 2e-6);
   putNarrow(STEPS, steps);
   putNarrow(TOP, load<f64>(c, 6 << 3));
+  putNarrow(LEAST_STEP, 1e-15);
+  putNarrow(MORE_TOP, 1.1 * load<f64>(c, 6 << 3));
+  putNarrow(MORE_SPARE, 11 * spare * spare * (1 + 1e-6) + 1e-37);
+  putNarrow(ZERO, 0);
+  putNarrow(ONE, 1);
   putNarrow(SPARE, spare * spare * (1 + 1e-6) + 1e-37);
   putNarrow(TWICE_SPARE, 2 * spare * (1 + 1e-6) + 1e-37);
   putNarrow(MIDDLE, load<f64>(c, 12 << 3));
@@ -259,27 +270,32 @@ function placeNarrow(c: usize): void {
 @inline
 function distanceOf(wBase: v128, wHead: v128): v128 {
   const old = f32x4.mul(narrow(MIDDLE), wBase);
-  const sizes = f32x4.add(f32x4.abs(old), f32x4.abs(wHead));
-  const distance = f32x4.abs(f32x4.sub(wHead, old));
-  const step = f32x4.add(distance, f32x4.mul(f32x4.splat(ROUNDING), sizes));
-  return f32x4.pmax(step, f32x4.splat(1e-15));
+  const step = f32x4.add(sizeOf(f32x4.sub(wHead, old)), roundingOf(wHead, old));
+  return f32x4.pmax(step, narrow(LEAST_STEP));
 }
 
 // @ts-ignore: decorator
 @inline
 function isProper(vBase: v128, vHead: v128, driven: v128): v128 {
   const smallest = narrow(SMALLEST_V);
-  const inRange = f32x4.le(driven, f32x4.splat(f32.MAX_VALUE));
+  const inRange = f32x4.le(driven, largestFloat());
   return v128.and(
     v128.and(f32x4.ge(vBase, smallest), f32x4.ge(vHead, smallest)),
     inRange,
   );
 }
 
+/** √x, and 0 where x may have been rounded up on its way below all normal numbers. */
+// @ts-ignore: decorator
+@inline
+function rootOf(x: v128): v128 {
+  return f32x4.sqrt(v128.and(x, f32x4.ge(x, leastFloat())));
+}
+
 /**
  * The screening above in float32, divided by vBase: with bound² · vHead on one side,
  *   left² · (1.1 · top + 11 · spare²) ≤ factor · min(driven, cap² · vHead),
- *   driven = inherited² · m² · vHead / vBase + fresh² · steps · energy · vHead.
+ *   driven = (√(inherited² · m² · vHead / vBase) + √(fresh² · steps · energy · vHead))².
  */
 // @ts-ignore: decorator
 @inline
@@ -291,19 +307,19 @@ function passesNarrow(factor: v128, wA: usize, wB: usize, mA: usize, vA: usize, 
   const square = f32x4.mul(narrow(INHERITED), f32x4.mul(m, m));
   const carried = f32x4.mul(square, f32x4.div(vHead, vBase));
   const growth = f32x4.add(f32x4.sub(vHead, vBase), f32x4.mul(narrow(DECAYED), vHead));
-  const least = f32x4.pmax(growth, f32x4.splat(0));
-  const energy = f32x4.pmin(least, f32x4.mul(narrow(STEPS), vHead));
-  const driven = f32x4.add(carried, f32x4.mul(narrow(FRESH), energy));
+  const least = f32x4.pmax(growth, narrow(ZERO));
+  const fresh = f32x4.mul(narrow(FRESH), f32x4.pmin(least, f32x4.mul(narrow(STEPS), vHead)));
+  const both = rootOf(f32x4.mul(carried, fresh));
+  const driven = f32x4.add(f32x4.add(carried, fresh), f32x4.add(both, both));
   const bound = f32x4.pmin(driven, f32x4.mul(narrow(CAP), vHead));
-  const top = f32x4.mul(f32x4.mul(narrow(TOP), vHead), f32x4.splat(1.1));
-  const divisor = f32x4.add(top, f32x4.mul(narrow(SPARE), f32x4.splat(11)));
+  const divisor = f32x4.add(f32x4.mul(narrow(MORE_TOP), vHead), narrow(MORE_SPARE));
   const below = f32x4.mul(f32x4.mul(step, step), divisor);
   return v128.and(isProper(vBase, vHead, driven), isWithin(below, f32x4.mul(bound, factor)));
 }
 
 /**
  * The same with closer estimates, for the few that the first one leaves over:
- *   ln x ≥ 2 (x − 1) / (x + 1) from 1 on,  (a + b)² = a² + b² + 2ab,  (√top + spare)² as it is.
+ *   ln x ≥ 2 (x − 1) / (x + 1) from 1 on,  (√top + spare)² as it is.
  */
 function passesClosely(factor: v128, wA: usize, wB: usize, mA: usize, vA: usize, vB: usize): v128 {
   const step = distanceOf(v128.load(wA), v128.load(wB));
@@ -313,11 +329,11 @@ function passesClosely(factor: v128, wA: usize, wB: usize, mA: usize, vA: usize,
   const square = f32x4.mul(narrow(INHERITED), f32x4.mul(m, m));
   const carried = f32x4.mul(square, f32x4.div(vHead, vBase));
   const steeper = f32x4.div(f32x4.add(vHead, vHead), f32x4.add(vHead, vBase));
-  const rise = f32x4.mul(f32x4.sub(vHead, vBase), f32x4.pmax(steeper, f32x4.splat(1)));
+  const rise = f32x4.mul(f32x4.sub(vHead, vBase), f32x4.pmax(steeper, narrow(ONE)));
   const growth = f32x4.add(rise, f32x4.mul(narrow(DECAYED), vHead));
-  const least = f32x4.pmax(growth, f32x4.splat(0));
+  const least = f32x4.pmax(growth, narrow(ZERO));
   const fresh = f32x4.mul(narrow(FRESH), f32x4.pmin(least, f32x4.mul(narrow(STEPS), vHead)));
-  const both = f32x4.sqrt(f32x4.mul(carried, fresh));
+  const both = rootOf(f32x4.mul(carried, fresh));
   const driven = f32x4.add(f32x4.add(carried, fresh), f32x4.add(both, both));
   const bound = f32x4.pmin(driven, f32x4.mul(narrow(CAP), vHead));
   const top = f32x4.mul(narrow(TOP), vHead);

@@ -4,6 +4,7 @@ import {
   beginJudging,
   bothPass,
   isWithin,
+  LARGEST_FACTOR,
   limitOf,
   promoted,
   ratioOf,
@@ -66,7 +67,8 @@ function judgeTwo(constants: usize, record: usize, index: u32, ms: usize, vs: us
 /** What m² is compared with, for each v: m² ≤ limit · constant · v is enough. */
 function screenFactor(constants: usize, record: usize): f32 {
   const isOrdered = load<f64>(constants, 8) != 0 && load<f64>(constants, 32) >= 0;
-  return isOrdered ? f32(limitOf(record) * load<f64>(constants) * SPARED) : 0;
+  const factor = limitOf(record) * load<f64>(constants) * SPARED;
+  return isOrdered && factor <= LARGEST_FACTOR ? f32(factor) : 0;
 }
 
 // @ts-ignore: decorator

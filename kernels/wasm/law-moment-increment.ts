@@ -4,9 +4,12 @@ import {
   beginJudging,
   bothPass,
   isWithin,
+  LARGEST_FACTOR,
   limitOf,
   promoted,
   ratioOf,
+  roundingOf,
+  sizeOf,
   skipOf,
   SPARED,
   takeRatios,
@@ -115,11 +118,9 @@ function screenFactor(constants: usize, record: usize): f32 {
   for (let at: usize = 16; at < 56; at += 8) if (!(load<f64>(constants + at) >= 0)) return 0;
   const isOrdered = load<f64>(constants, 8) != 0 && load<f64>(constants, 56) == 0;
   if (!isOrdered || load<f64>(constants, 16) > 1 || load<f64>(constants, 32) > 1) return 0;
-  return f32(limitOf(record) * load<f64>(constants) * SPARED);
+  const factor = limitOf(record) * load<f64>(constants) * SPARED;
+  return factor <= LARGEST_FACTOR ? f32(factor) : 0;
 }
-
-/** More than the rounding of a difference of products, for each unit of their sizes. */
-const ROUNDING: f32 = 1 / 2097152.0;
 
 // @ts-ignore: decorator
 @inline
@@ -132,13 +133,10 @@ function passes(
   mHead: v128,
   vHead: v128,
 ): v128 {
-  const rounding = f32x4.splat(ROUNDING);
   const old = f32x4.mul(middle, mBase);
-  const sizes = f32x4.add(f32x4.abs(old), f32x4.abs(mHead));
-  const distance = f32x4.add(f32x4.abs(f32x4.sub(mHead, old)), f32x4.mul(rounding, sizes));
+  const distance = f32x4.add(sizeOf(f32x4.sub(mHead, old)), roundingOf(mHead, old));
   const kept = f32x4.mul(inherited, vBase);
-  const squares = f32x4.add(f32x4.abs(kept), f32x4.abs(vHead));
-  const gained = f32x4.sub(f32x4.sub(vHead, kept), f32x4.mul(rounding, squares));
+  const gained = f32x4.sub(f32x4.sub(vHead, kept), roundingOf(vHead, kept));
   return isWithin(f32x4.mul(distance, distance), f32x4.mul(factor, gained));
 }
 

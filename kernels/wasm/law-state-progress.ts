@@ -1,6 +1,6 @@
 // state-progress; src/laws/state-progress.ts defines it, src/engines/judge.ts what is counted.
 import { LEAST, WHOLE, judgedBits, lineBits, takeFinite, takeLine } from './lines';
-import { promoted } from './ratio';
+import { promoted, sizeOf } from './ratio';
 
 const ALIVE: f64 = 1e-30;
 // 2^-120: lr·m below it may be flushed to 0.
@@ -128,50 +128,69 @@ function movingBits(c: usize, wA: usize, mA: usize, vA: usize, mB: usize, vB: us
   return moving;
 }
 
-/** More than a few roundings of float32. */
-const ROUNDING: f32 = 1e-6;
-const LEAST_PUSH: f32 = 1e-15;
+// Constants lie in memory, as in natural-log.ts. ROUNDING is more than a few roundings of float32.
+const ROUNDING = memory.data<f32>([1e-6, 1e-6, 1e-6, 1e-6], 16);
+const LEAST_PUSH = memory.data<f32>([1e-15, 1e-15, 1e-15, 1e-15], 16);
+// 2^-17.
+const SPACING = memory.data<f32>(
+  [7.62939453125e-6, 7.62939453125e-6, 7.62939453125e-6, 7.62939453125e-6],
+  16,
+);
+const LEAST_SPACING = memory.data<f32>([1e-18, 1e-18, 1e-18, 1e-18], 16);
+const LEAST_ALIVE = memory.data<f32>([1.0001e-30, 1.0001e-30, 1.0001e-30, 1.0001e-30], 16);
+const SECOND_SHARE = memory.data<f32>([1.001e-3, 1.001e-3, 1.001e-3, 1.001e-3], 16);
+const ZERO = memory.data<f32>([0, 0, 0, 0], 16);
 
 // Which of four weights must move for certain. With (√v + ε)² ≤ 2v + 2ε² and 64 distances to the
 // next float32 at most |w| · 2^-17:  push² > w² · 2^-34 · (2v + 2ε²).
 // @ts-ignore: decorator
 @inline
 function weightsMove(rate: v128, eps2: v128, w: v128, m: v128, v: v128): v128 {
-  const push = f32x4.mul(rate, f32x4.abs(m));
+  const push = f32x4.mul(rate, sizeOf(m));
   // Not so small that its square, on the way to the product, underflows.
-  const distance = f32x4.pmax(f32x4.mul(f32x4.abs(w), f32x4.splat(1 / 131072.0)), f32x4.splat(1e-18));
+  const distance = f32x4.pmax(
+    f32x4.mul(sizeOf(w), v128.load(SPACING)),
+    v128.load(LEAST_SPACING),
+  );
   const divisor = f32x4.add(f32x4.add(v, v), eps2);
   const least = f32x4.mul(f32x4.mul(distance, distance), divisor);
-  const isLarge = f32x4.ge(push, f32x4.splat(LEAST_PUSH));
-  const isProper = f32x4.ge(v, f32x4.splat(0));
+  const isLarge = f32x4.ge(push, v128.load(LEAST_PUSH));
+  const isProper = f32x4.ge(v, v128.load(ZERO));
   return v128.and(v128.and(isLarge, isProper), f32x4.gt(f32x4.mul(push, push), least));
 }
 
 // @ts-ignore: decorator
 @inline
 function isAlive(x: v128): v128 {
-  return f32x4.gt(x, f32x4.splat(1.0001e-30));
+  return f32x4.gt(x, v128.load(LEAST_ALIVE));
 }
 
 // @ts-ignore: decorator
 @inline
-function firstMoves(inherited: v128, share: v128, m: v128, v: v128, vHead: v128): v128 {
+function firstMoves(
+  inherited: v128,
+  share: v128,
+  resting: v128,
+  m: v128,
+  v: v128,
+  vHead: v128,
+): v128 {
   const kept = f32x4.mul(inherited, v);
   const own = f32x4.mul(share, f32x4.mul(m, m));
-  const rest = f32x4.abs(f32x4.sub(f32x4.sub(vHead, kept), own));
+  const rest = sizeOf(f32x4.sub(f32x4.sub(vHead, kept), own));
   const sizes = f32x4.add(f32x4.add(vHead, kept), own);
-  const least = f32x4.mul(f32x4.mul(f32x4.splat(1.0001e-2), share), vHead);
-  const moves = f32x4.gt(rest, f32x4.add(least, f32x4.mul(f32x4.splat(ROUNDING), sizes)));
-  return v128.and(v128.and(isAlive(v), isAlive(vHead)), v128.and(isAlive(f32x4.abs(m)), moves));
+  const least = f32x4.mul(resting, vHead);
+  const moves = f32x4.gt(rest, f32x4.add(least, f32x4.mul(v128.load(ROUNDING), sizes)));
+  return v128.and(v128.and(isAlive(v), isAlive(vHead)), v128.and(isAlive(sizeOf(m)), moves));
 }
 
 // @ts-ignore: decorator
 @inline
 function secondMoves(m: v128, v: v128): v128 {
   const square = f32x4.mul(m, m);
-  const rest = f32x4.abs(f32x4.sub(square, v));
-  const rounding = f32x4.mul(f32x4.splat(ROUNDING), f32x4.add(square, v));
-  const least = f32x4.add(f32x4.mul(f32x4.splat(1.001e-3), v), rounding);
+  const rest = sizeOf(f32x4.sub(square, v));
+  const rounding = f32x4.mul(v128.load(ROUNDING), f32x4.add(square, v));
+  const least = f32x4.add(f32x4.mul(v128.load(SECOND_SHARE), v), rounding);
   return v128.and(isAlive(v), f32x4.gt(rest, least));
 }
 
@@ -220,6 +239,7 @@ export function stateProgressFloat32(
 ): void {
   const subject = load<f64>(c);
   const share = f32x4.splat(f32(load<f64>(c, 16)));
+  const resting = f32x4.splat(f32(load<f64>(c, 16) * 1.0001e-2));
   const inherited = f32x4.splat(f32(load<f64>(c, 8)));
   const rate = f32x4.splat(f32(load<f64>(c, 24) * (1 - 1e-5)));
   const eps = load<f64>(c, 32);
@@ -242,10 +262,10 @@ export function stateProgressFloat32(
       const m = mA + at;
       const v = vA + at;
       const h = vB + at;
-      a = firstMoves(inherited, share, v128.load(m), v128.load(v), v128.load(h));
-      b = firstMoves(inherited, share, v128.load(m, 16), v128.load(v, 16), v128.load(h, 16));
-      d = firstMoves(inherited, share, v128.load(m, 32), v128.load(v, 32), v128.load(h, 32));
-      e = firstMoves(inherited, share, v128.load(m, 48), v128.load(v, 48), v128.load(h, 48));
+      a = firstMoves(inherited, share, resting, v128.load(m), v128.load(v), v128.load(h));
+      b = firstMoves(inherited, share, resting, v128.load(m, 16), v128.load(v, 16), v128.load(h, 16));
+      d = firstMoves(inherited, share, resting, v128.load(m, 32), v128.load(v, 32), v128.load(h, 32));
+      e = firstMoves(inherited, share, resting, v128.load(m, 48), v128.load(v, 48), v128.load(h, 48));
     } else {
       const m = mA + at;
       const v = vA + at;

@@ -153,8 +153,46 @@ export function takeRatios(record: usize, ratios: v128, index: u32): bool {
  */
 export const SPARED: f64 = 1 - 1e-5;
 
+/** A factor up to here leaves what it multiplies in the range of normal float32. */
+export const LARGEST_FACTOR: f64 = 1e6;
+
 /** Products of float32 from here on have not lost digits to underflow. */
 export const SMALLEST: f32 = 1e-30;
+
+// Constants lie in memory, as in natural-log.ts: loading one costs less than making it anew.
+const LEAST = memory.data<f32>([1e-30, 1e-30, 1e-30, 1e-30], 16);
+const MOST = memory.data<f32>([f32.MAX_VALUE, f32.MAX_VALUE, f32.MAX_VALUE, f32.MAX_VALUE], 16);
+const SIZE = memory.data<i32>([0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff], 16);
+// 2^-21: more than the rounding of a difference of products, for each unit of their sizes.
+const ROUNDING = memory.data<f32>(
+  [4.76837158203125e-7, 4.76837158203125e-7, 4.76837158203125e-7, 4.76837158203125e-7],
+  16,
+);
+
+// @ts-ignore: decorator
+@inline
+export function leastFloat(): v128 {
+  return v128.load(LEAST);
+}
+
+// @ts-ignore: decorator
+@inline
+export function largestFloat(): v128 {
+  return v128.load(MOST);
+}
+
+// @ts-ignore: decorator
+@inline
+export function sizeOf(x: v128): v128 {
+  return v128.and(x, v128.load(SIZE));
+}
+
+/** What rounding may have taken from a difference of these two. */
+// @ts-ignore: decorator
+@inline
+export function roundingOf(a: v128, b: v128): v128 {
+  return f32x4.mul(v128.load(ROUNDING), f32x4.add(sizeOf(a), sizeOf(b)));
+}
 
 /** Are all bits of both masks set? */
 // @ts-ignore: decorator
@@ -168,8 +206,8 @@ export function bothPass(a: v128, b: v128): bool {
 @inline
 export function isWithin(smaller: v128, larger: v128): v128 {
   const inRange = v128.and(
-    f32x4.ge(larger, f32x4.splat(SMALLEST)),
-    f32x4.le(larger, f32x4.splat(f32.MAX_VALUE)),
+    f32x4.ge(larger, v128.load(LEAST)),
+    f32x4.le(larger, v128.load(MOST)),
   );
   return v128.and(f32x4.le(smaller, larger), inRange);
 }

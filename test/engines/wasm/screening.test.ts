@@ -25,6 +25,12 @@ interface Setting {
   readonly odd: boolean;
 }
 
+/** Products of the screening fall among the subnormal numbers, which are rounded either way. */
+const underflowing: Setting = {
+  ...{ seed: 2001657004, gradient: -9, weight: -40, rate: 1e-3, eps: 1e-15, k: 1, push: 0.3 },
+  odd: false,
+};
+
 const settings: fc.Arbitrary<Setting> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
   gradient: fc.constantFrom(-24, -19, -15, -9, -5, -2, 0, 6, 15, 18),
@@ -123,7 +129,7 @@ describe('screening in float32', () => {
         const expected = await reference.run(sweep, contextOf());
         expect((await engine.run(sweep, contextOf())).laws).toEqual(expected.laws);
       }),
-      { numRuns: 40, seed: 20261121 },
+      { numRuns: 40, seed: 20261121, examples: [[underflowing]] },
     );
   });
 
