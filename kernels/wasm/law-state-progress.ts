@@ -238,6 +238,8 @@ export function stateProgressFloat32(
   vB: usize,
 ): void {
   const subject = load<f64>(c);
+  // Where the learning rate may have been 0 no weight must move.
+  if (subject == 0 && !(load<f64>(c, 24) > 0)) return;
   const share = f32x4.splat(f32(load<f64>(c, 16)));
   const resting = f32x4.splat(f32(load<f64>(c, 16) * 1.0001e-2));
   const inherited = f32x4.splat(f32(load<f64>(c, 8)));

@@ -35,7 +35,7 @@ const settings: fc.Arbitrary<Setting> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
   gradient: fc.constantFrom(-24, -19, -15, -9, -5, -2, 0, 6, 15, 18),
   weight: fc.constantFrom(-40, -20, -8, -2, 0, 5, 30),
-  rate: fc.constantFrom(1e-12, 1e-6, 1e-3, 0.5),
+  rate: fc.constantFrom(0, 1e-12, 1e-6, 1e-3, 0.5),
   eps: fc.constantFrom(1e-15, 1e-8, 1e-3),
   k: fc.constantFrom(1, 2, 10, 500),
   push: fc.constantFrom(0, 1e-3, 0.3, 0.9, 0.999, 1, 1.001, 1.2),
