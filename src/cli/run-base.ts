@@ -4,7 +4,6 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import { type FoundCheckpoint, findCheckpoints, isRunFolder } from '../formats/find-checkpoints.ts';
 import { runMarkerProblems } from '../formats/run-markers.ts';
-import { History } from '../history/history.ts';
 import { databasePath } from '../history/state-folder.ts';
 import { openPath } from '../sources/open-path.ts';
 import { absolutePath } from '../sources/source-path.ts';
@@ -13,8 +12,14 @@ import type { Checked } from './judge-with-flags.ts';
 import { stateFolder } from './state-folder.ts';
 
 /** The last checkpoint of this run that a watcher trusted and that is still the same file. */
-function lastTrusted(run: string, state: string, there: readonly FoundCheckpoint[]): string | null {
+async function lastTrusted(
+  run: string,
+  state: string,
+  there: readonly FoundCheckpoint[],
+): Promise<string | null> {
   if (!existsSync(databasePath(state))) return null;
+  // Its database is loaded where there is one to look into.
+  const { History } = await import('../history/history.ts');
   const history = History.open(state, { clock: systemClock, readOnly: true });
   try {
     const paths = new Map(there.map(({ identity, path }) => [identity, path]));
@@ -56,7 +61,7 @@ export async function chooseBase(
     });
   }
   const earlier = complete.slice(0, -1);
-  const trusted = lastTrusted(path, stateFolder(stateDir), earlier);
+  const trusted = await lastTrusted(path, stateFolder(stateDir), earlier);
   const problems = await markersOf(path);
   return { head: head.path, base: trusted ?? earlier.at(-1)?.path ?? null, problems };
 }
