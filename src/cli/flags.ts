@@ -66,15 +66,6 @@ export function parseOptimizer(text: string): DeclaredOptimizer {
   return declared;
 }
 
-/** Flags whose capability is not built yet end here, with one sentence. */
-export function refuseUnbuilt(flags: RawFlags): void {
-  const unbuilt: readonly (readonly [string, unknown])[] = [['--names', flags.names]];
-  for (const [flag, value] of unbuilt) {
-    if (value === undefined) continue;
-    throw invalid(`${flag} is not built yet`, `${flag} ${String(value)}`, `leave ${flag} out`);
-  }
-}
-
 /** How the engine may use the machine. @throws LaikaError `arguments-invalid`. */
 export function engineOptions(flags: RawFlags): EngineOptions {
   const { threads, ioLimit, gpuMem, shareGpu } = flags;

@@ -1,11 +1,14 @@
 /** From flags to a printed result: what `validate` and `inspect` share. */
+import { readFileSync } from 'node:fs';
 import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import { type EngineOptions, openEngine } from '../engines/choose.ts';
 import type { Engine } from '../engines/engine.ts';
+import { parseNames } from '../formats/parameter-names.ts';
 import { findLogs } from '../logs/find-logs.ts';
 import { readLogs } from '../logs/read-logs.ts';
 import type { ScanOptions } from '../scan/options.ts';
+import { storageError } from '../sources/storage-error.ts';
 import { errorDocument } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
 import { judgeReplicas } from '../verdict/judge-replicas.ts';
@@ -19,7 +22,6 @@ import {
   parseOptimizer,
   positive,
   type RawFlags,
-  refuseUnbuilt,
 } from './flags.ts';
 import { writeResult } from './output.ts';
 import { showProgress } from './progress.ts';
@@ -48,7 +50,19 @@ export async function scanOptions(flags: RawFlags, head: string): Promise<ScanOp
     ...(flags.lrMax === undefined ? {} : { lrMax: positive(flags.lrMax, '--lr-max') }),
     ...(flags.clipNorm === undefined ? {} : { clipNorm: positive(flags.clipNorm, '--clip-norm') }),
     ...(flags.digest === true ? { digest: true } : {}),
+    ...(flags.names === undefined ? {} : { names: readNames(flags.names) }),
   };
+}
+
+/** @throws LaikaError for a file that cannot be read or is no such list. */
+function readNames(from: string): NonNullable<ScanOptions['names']> {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(from);
+  } catch (error) {
+    throw storageError(error, from);
+  }
+  return { names: parseNames(bytes, from), from };
 }
 
 /** The command that shows a result again, with what it was told. */
@@ -58,6 +72,7 @@ export function againCommand(checked: Checked, flags: RawFlags): string {
   if (checked.replicas) words.push('--replicas', ...checked.replicas);
   if (flags.optimizer !== undefined) words.push('--optimizer', flags.optimizer);
   if (flags.lrMax !== undefined) words.push('--lr-max', flags.lrMax);
+  if (flags.names !== undefined) words.push('--names', flags.names);
   for (const log of flags.log ?? []) words.push('--log', log);
   return shellCommand(words);
 }
@@ -109,7 +124,6 @@ async function documentOf(
   choose: () => Promise<Checked>,
 ): Promise<Result> {
   try {
-    refuseUnbuilt(flags);
     return await judged(flags, listing, await choose());
   } catch (error) {
     if (isLaikaError(error)) return errorDocument(error.details);

@@ -16,7 +16,7 @@ import type { Result } from '../verdict/result.ts';
 import { systemClock } from '../watch/system-clock.ts';
 import { applyConfig } from './config.ts';
 import { exitCode, failsOn } from './exit-code.ts';
-import { exitPolicy, outputsOf, type RawFlags, refuseUnbuilt } from './flags.ts';
+import { exitPolicy, outputsOf, type RawFlags } from './flags.ts';
 import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
 import { writeResult } from './output.ts';
 import { stateFolder } from './state-folder.ts';
@@ -104,7 +104,6 @@ async function stopsOf(run: string, state: string): Promise<Stop[]> {
 /** Prints the walk; exits 1 where the run holds damage, like validate. */
 export async function postmortemCommand(run: string, given: RawFlags): Promise<number> {
   const flags = applyConfig(given);
-  refuseUnbuilt(flags);
   const policy = exitPolicy(flags);
   const outputs = outputsOf(flags);
   const engine = await engineOf(flags);

@@ -5,7 +5,7 @@ import { emptyRunMemory } from '../suspicions/run-memory.ts';
 import { judge } from '../verdict/judge.ts';
 import type { JudgeRequest } from '../watch/candidate.ts';
 import { applyConfig } from './config.ts';
-import { exitPolicy, invalid, positive, type RawFlags, refuseUnbuilt } from './flags.ts';
+import { exitPolicy, invalid, positive, type RawFlags } from './flags.ts';
 import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
 import { stateFolder } from './state-folder.ts';
 import { watchCommand } from './watch.ts';
@@ -26,7 +26,6 @@ function outputOf(flags: WatchFlags): 'text' | 'ndjson' {
 /** Runs until a signal, or once; returns the exit code. */
 export async function runWatch(runs: readonly string[], given: WatchFlags): Promise<number> {
   const flags: WatchFlags = applyConfig(given);
-  refuseUnbuilt(flags);
   const output = outputOf(flags);
   const policy = exitPolicy(flags);
   const engine = await engineOf(flags, { polite: true });

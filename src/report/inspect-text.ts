@@ -1,4 +1,5 @@
 /** `laika inspect` for a terminal: one line a tensor, then what the optimizers say of themselves. */
+import { namesSnippet } from '../formats/parameter-names.ts';
 import type { Result, TensorPart } from '../verdict/result.ts';
 import { escapeText } from './escape.ts';
 import { grouped } from './wording.ts';
@@ -36,6 +37,21 @@ function line(tensor: TensorPart): string[] {
   ];
 }
 
+const stateRoles: ReadonlySet<string> = new Set(['first-moment', 'second-moment', 'momentum']);
+
+/** How to tell whose state it is, where the files do not. */
+function ownerlessLines(tensors: readonly TensorPart[]): string[] {
+  const open = tensors.filter(({ role, parameter }) => stateRoles.has(role) && parameter === null);
+  if (open.length === 0) return [];
+  return [
+    '',
+    `  ${grouped(open.length)} tensors of optimizer state have no known parameter; this, run where the`,
+    '  optimizer is built, writes a file for --names:',
+    '',
+    ...namesSnippet.map((code) => `    ${code}`),
+  ];
+}
+
 /** The listing; ends in a newline. */
 export function renderInspection(result: Result): string {
   const { checkpoint, tensors = [] } = result;
@@ -58,6 +74,7 @@ export function renderInspection(result: Result): string {
       lines.push(`    group ${i}: ${parameters.length} parameters, ${words.join(', ')}`);
     });
   }
+  lines.push(...ownerlessLines(tensors));
   lines.push('', `  next: laika validate ${escapeText(checkpoint.path, true)}`);
   return `${lines.join('\n')}\n`;
 }

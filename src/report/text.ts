@@ -1,5 +1,7 @@
 /** A result for a terminal of 80 columns: what is wrong, where, why it cannot be, and what to do. */
+
 import { decodeNumber } from '../records/numbers.ts';
+import { unknownOwner } from '../scan/plan-laws.ts';
 import type { Coverage, Finding, Result, RuleCoverage } from '../verdict/result.ts';
 import { isStatistical } from '../verdict/rules.ts';
 import { escapeText } from './escape.ts';
@@ -151,7 +153,15 @@ export function coverageLines(coverage: Coverage): string[] {
     `  checked (elements; ${sizeText(coverage.bytes_read)} read)`,
     ...(laws.length === 0 ? ['    nothing: no law applied'] : laws.flatMap(ruleLine)),
     ...statisticsLine(rules.filter(({ rule }) => isStatistical(rule))),
+    ...namesHint(laws),
   ];
+}
+
+/** Files that keep names in another order than the optimizer's do not say whose state is whose. */
+function namesHint(rules: Coverage['rules']): string[] {
+  const isOpen = rules.some(({ unknown }) => unknown.some(({ reason }) => reason === unknownOwner));
+  if (!isOpen) return [];
+  return block('names', '--names FILE tells whose state it is; laika inspect prints how');
 }
 
 function titleLines(result: Result): string[] {

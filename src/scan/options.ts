@@ -1,4 +1,5 @@
 /** What a caller may tell about a run that its files do not say. Nothing here is ever a default. */
+import type { ParameterNames } from '../formats/parameter-names.ts';
 import type { TrainingLog } from '../logs/training-log.ts';
 
 /** `--optimizer kind=adamw,beta1=0.9,…`: fills what the file leaves unknown, never overrules it. */
@@ -23,6 +24,8 @@ export interface ScanOptions {
   readonly log?: TrainingLog | null;
   /** Tensors get their SHA-256 as well. */
   readonly digest?: boolean;
+  /** Owners of optimizer state that the files do not tell; `from` is the file that tells them. */
+  readonly names?: { readonly names: ParameterNames; readonly from: string };
   /** Tensors are listed: those that are judged in parts are summarised as well. */
   readonly listed?: boolean;
   readonly signal?: AbortSignal;

@@ -30,6 +30,9 @@ export interface PlanContext {
   readonly averagings: ReadonlyMap<string, Averaging>;
 }
 
+/** Why laws that need weights cannot run on state without an owner. */
+export const unknownOwner = 'owner of the state unknown';
+
 /** Tensors of a sweep by the part that they play. */
 export type Streams = Partial<Record<Operand, Stream>>;
 
@@ -47,8 +50,7 @@ function needed(law: ElementLaw | LineLaw, letter: string, unit: Unit): readonly
 function missing(operands: readonly Operand[], unit: Unit, streams: Streams): string | null {
   const absent = operands.find((operand) => !streams[operand]);
   if (absent === undefined) return null;
-  if (absent.startsWith('w') && unit.head.state.parameter === null)
-    return 'owner of the state unknown';
+  if (absent.startsWith('w') && unit.head.state.parameter === null) return unknownOwner;
   return absent.endsWith('A')
     ? 'shape or type changed, or missing in the base'
     : 'missing or unreadable';

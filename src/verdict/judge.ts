@@ -4,6 +4,7 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
+import { withNames } from '../formats/parameter-names.ts';
 import { measureMovements } from '../scan/movements.ts';
 import type { ScanOptions } from '../scan/options.ts';
 import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
@@ -121,6 +122,18 @@ async function scanWith(
   return { outcome: alone, base: null, baseFindings, baseStep: null };
 }
 
+/** Opens a checkpoint and names what it leaves open, as far as the request does. */
+async function openNamed(path: string, { options: { names } }: JudgeRequest): Promise<Opened> {
+  const opened = await openCheckpoint(path);
+  if (!names) return opened;
+  try {
+    return { ...opened, checkpoint: withNames(opened.checkpoint, names.names, names.from) };
+  } catch (error) {
+    await opened.source.close();
+    throw error;
+  }
+}
+
 /** Replaces the movements by those since the reference, where there is one. */
 async function fromReference(
   head: Opened,
@@ -130,7 +143,7 @@ async function fromReference(
   const path = request.reference;
   if (path === undefined || path === null || path === request.base || path === request.head)
     return scanned;
-  const reference = await openCheckpoint(path);
+  const reference = await openNamed(path, request);
   try {
     if (isDamaged(reference.checkpoint)) return scanned;
     const movements = await measureMovements(head, reference, request.engine);
@@ -187,9 +200,9 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
  * @throws LaikaError for what is no checkpoint, cannot be read, passes a limit or changed meanwhile.
  */
 export async function judge(request: JudgeRequest): Promise<Result> {
-  const head = await openCheckpoint(request.head);
+  const head = await openNamed(request.head, request);
   try {
-    const base = request.base === null ? null : await openCheckpoint(request.base);
+    const base = request.base === null ? null : await openNamed(request.base, request);
     try {
       const scanned = await fromReference(head, await scanWith(head, base, request), request);
       await assertUnchanged(head);
