@@ -5,6 +5,7 @@ import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Constants, ElementLaw, LineLaw } from '../laws/law.ts';
+import { stateProgress } from '../laws/state-progress.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
@@ -20,6 +21,7 @@ import type { ScanOptions } from './options.ts';
 import type { PageOutcome } from './pages.ts';
 import { type CopyReason, planUnit } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
+import { findStaleShards } from './stale-shards.ts';
 import { judgeSteps, type StepReport } from './steps.ts';
 import { planGroups, SweepRunner } from './sweep-runner.ts';
 import { sweepSingles, sweepTies } from './sweep-singles.ts';
@@ -147,8 +149,12 @@ export async function scanPair(
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
   const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
   const odd = await findOddBooleans(pair.head, ends.head.source);
+  const mustMove = new Set(
+    run.laws.flatMap(({ law, unit }) => (law === stateProgress ? unit : null) ?? []),
+  );
+  const stale = await findStaleShards([...mustMove], ends);
   const problems = {
-    head: [...(await run.checkRest('head')), ...odd.problems],
+    head: [...(await run.checkRest('head')), ...odd.problems, ...stale],
     base: await run.checkRest('base'),
   };
   const { sha256, laws, copies, pages, bytesRead } = run;
