@@ -3,7 +3,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Contender, compete, type Measured, run, spreadOf } from './measure.ts';
-import { laika, peers, type Setting } from './setting.ts';
+import { laika, peers, root, type Setting } from './setting.ts';
 import { table } from './table.ts';
 import { writeTensors } from './write-tensors.ts';
 
@@ -90,8 +90,12 @@ function target(what: string, least: number, found: number): Target {
   return { what, aim: `at least ${least}`, found, met: found >= least };
 }
 
-const commands = (measured: readonly Measured[]) =>
-  measured.map(({ name, command }) => `  ${name}: ${command}`).join('\n');
+/** Folders of the machine by what they are: the text is read elsewhere. */
+function commands(measured: readonly Measured[], { data, python }: Setting): string {
+  const told = (command: string) =>
+    command.replaceAll(data, 'DATA').replaceAll(python, 'python').replaceAll(`${root}/`, '');
+  return measured.map(({ name, command }) => `  ${name}: ${told(command)}`).join('\n');
+}
 
 /** Summary of one large file of one type, against what else reads or sums it. */
 export async function fileSpeeds(dtype: 'f32' | 'bf16', setting: Setting): Promise<Answer> {
@@ -149,7 +153,7 @@ export async function fileSpeeds(dtype: 'f32' | 'bf16', setting: Setting): Promi
     const found = ratio(measured, ['torch, plain', 'laika'], 'cpu');
     aims.push(target('laika / torch written plainly, CPU-second', 12, found));
   }
-  const text = `${rows(measured, () => size)}\n\n${commands(measured)}`;
+  const text = `${rows(measured, () => size)}\n\n${commands(measured, setting)}`;
   return { text, targets: aims.map((each) => ({ ...each, what: `${dtype}: ${each.what}` })) };
 }
 
@@ -206,7 +210,7 @@ export async function pairSpeeds(setting: Setting): Promise<Answer> {
   );
   const bytes = statSync(base as string).size + statSync(head as string).size;
   return {
-    text: `${rows(measured, () => bytes)}\n\n${commands(measured)}`,
+    text: `${rows(measured, () => bytes)}\n\n${commands(measured, setting)}`,
     targets: [
       target('pair: laika / cat, clock', 0.7, ratio(measured, ['cat', 'laika'], 'wall')),
       target(
@@ -240,7 +244,7 @@ export async function dirtySpeeds(setting: Setting): Promise<Answer> {
   const { size } = statSync(path('clean'));
   const worst = Math.max(...kinds.slice(1).map((kind) => middleOf(measured, kind, 'cpu')));
   const found = middleOf(measured, 'clean', 'cpu') / worst;
-  const text = `${rows(measured, () => size)}\n\n${commands(measured)}`;
+  const text = `${rows(measured, () => size)}\n\n${commands(measured, setting)}`;
   return { text, targets: [target('dirty / clean, CPU-second', 1 / 3, found)] };
 }
 
