@@ -191,7 +191,7 @@ const head = `${'layout'.padEnd(22)}   inputs  findings    quiet  breaches  slow
 /** The lines of the last runs, with those of this one in their place. */
 function renew(lines: ReadonlyMap<string, string>): string {
   const before = existsSync(results) ? readFileSync(results, 'utf8').split('\n') : [];
-  const kept = before.filter((each) => /^\S+ +\d/.test(each));
+  const kept = before.filter((each) => /^\S+ +\d+ +\d/.test(each));
   const all = new Map([
     ...kept.map((each) => [each.split(' ')[0] as string, each] as const),
     ...lines,
