@@ -97,7 +97,7 @@ describe.skipIf(fakeMachine === null)('a GPU (the fake: kernels compiled for the
   });
 
   it('with little memory takes fewer slots, and none at all leaves the sweep to wasm', async () => {
-    for (const memory of [64, 10, 3.5]) {
+    for (const memory of [64, 10, 4]) {
       engine = await open({ memory: memory * 2 ** 20 });
       await expectRight();
       expect(machine.bytes()).toBeLessThanOrEqual(memory * 2 ** 20);
