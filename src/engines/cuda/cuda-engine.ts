@@ -32,6 +32,12 @@ export interface Gpu {
 /** Elements of the check that every GPU must pass before it is believed: a few blocks and a rest. */
 const checkElements = 5 * 1024 + 77;
 
+/**
+ * Bytes of a GPU's memory without which no check can run: two tables of 16-bit values, three sets of
+ * counters, and one slot.
+ */
+export const leastMemory = 4 * 1024 * 1024;
+
 interface Open {
   readonly session: CudaSession;
   readonly ring: Ring;
@@ -128,8 +134,10 @@ export class CudaEngine implements Engine {
   async #sweepOnGpu(sweep: Sweep, context: EngineContext): Promise<SweepResult> {
     if (this.#idle) clearTimeout(this.#idle);
     this.#open ??= await this.#take();
-    this.#open.session.activate();
-    const result = await new CudaSweep(sweep, context, { ...this.#open, pacer: this.#pacer }).run();
+    const host = { ...this.#open, pacer: this.#pacer };
+    host.session.activate();
+    const placed = host.ring.giveWay(() => new CudaSweep(sweep, context, host));
+    const result = await placed.run();
     this.#idle = setTimeout(() => this.#giveBack(), this.#options.idleMs);
     this.#idle.unref();
     return result;

@@ -1,10 +1,13 @@
 /** One sweep on the GPU: chunks go round in slots, reads, copies and kernels at the same time. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { type DType, isComplex } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';
 import { chunkElements } from '../../records/grid.ts';
 import type { SummaryRecord } from '../../records/summary.ts';
 import type { EngineContext, Sweep, SweepResult } from '../engine.ts';
+import { isNarrow } from '../narrow-types.ts';
 import type { Pacer } from '../pacer.ts';
+import { type ComplexType, partType } from '../reference/decode.ts';
 import { settleSquares } from '../settle-squares.ts';
 import { SweepReader } from '../sweep-reader.ts';
 import { CopyPass } from './copy-pass.ts';
@@ -49,7 +52,10 @@ export class CudaSweep {
   readonly #passes: readonly CudaPass[];
   #inputBytes = 0;
 
-  /** @throws CudaError where the GPU has no room for counters. */
+  /**
+   * Takes tables and counters, which stay on the GPU behind the sweep: slots get what they leave.
+   * @throws CudaError where the GPU has no room for them.
+   */
   constructor(sweep: Sweep, context: EngineContext, host: SweepHost) {
     const { session, countLimit } = host;
     this.#sweep = sweep;
@@ -106,9 +112,15 @@ export class CudaSweep {
     for (const [name, { tensor }] of Object.entries(streams)) {
       const operand = name as Operand;
       const { dtype } = tensor;
-      this.#streams.set(operand, { operand, dtype, elements, offset: this.#inputBytes });
+      const table = this.#tableOf(dtype);
+      this.#streams.set(operand, { operand, dtype, elements, offset: this.#inputBytes, table });
       this.#inputBytes += Math.ceil(chunkBytes({ dtype }, room) / alignment) * alignment;
     }
+  }
+
+  #tableOf(dtype: DType): bigint {
+    const part = isComplex(dtype) ? partType(dtype as ComplexType) : dtype;
+    return isNarrow(part) ? this.#session.table(part) : 0n;
   }
 
   #stream(operand: Operand): CudaStream {

@@ -87,7 +87,7 @@ class Judge {
   start(work: ChunkWork, groupSize: number, words: readonly [bigint, bigint] = [0n, 0n]): void {
     const { session, streams } = this.#shared;
     const parameters: Parameter[] = this.#law.operands.flatMap((operand) => [
-      ...operandOf(session, streams.get(operand), work),
+      ...operandOf(streams.get(operand), work),
     ]);
     while (parameters.length < 3 * operandsMax) parameters.push(0n);
     for (let i = 0; i < constantsMax; i++) parameters.push(real(this.#constants[i] ?? 0));

@@ -81,7 +81,7 @@ export class MovementPass implements CudaPass {
     const read: readonly Operand[] = ['wA', 'wB', 'mB', 'vA', 'vB'];
     this.#bits?.start(work);
     this.#session.launch('moveWeights', Math.ceil(count / groupElements.blocks), [
-      ...read.flatMap((each) => [...operandOf(this.#session, this.#streams.get(each), work)]),
+      ...read.flatMap((each) => [...operandOf(this.#streams.get(each), work)]),
       whole(count),
       real(this.#inherited),
       whole(this.#octaveStride),

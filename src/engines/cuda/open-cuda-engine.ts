@@ -2,13 +2,13 @@
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Engine } from '../engine.ts';
 import { openWasmEngine } from '../wasm/wasm-engine.ts';
-import { CudaEngine } from './cuda-engine.ts';
+import { CudaEngine, leastMemory } from './cuda-engine.ts';
 import { bestDevice, type GpuDevice, listDevices, startFailure } from './devices.ts';
 import { type CudaDriver, driverText, leastDriver, loadDriver } from './driver.ts';
 import { Nvml } from './nvml.ts';
 
 export interface CudaOptions {
-  /** Bytes of GPU memory that may be held; default 512 MiB. */
+  /** Bytes of GPU memory that may be held, at least 4 MiB; default 512 MiB. */
   readonly memory?: number;
   /** Bytes to read a second at most. */
   readonly bytesPerSecond?: number;
@@ -26,7 +26,9 @@ export type CudaMachine =
   | { readonly driver: CudaDriver; readonly version: string; readonly devices: GpuDevice[] }
   | { readonly driver: null; readonly reason: string; readonly next: string };
 
-const defaultMemory = 512 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+
+const defaultMemory = 512 * mebibyte;
 
 /** Below this a chunk of one tensor is swept on a core before a GPU has been told of it. */
 const defaultLeastElements = 65_536;
@@ -74,16 +76,23 @@ export async function inspectCuda(options: CudaOptions = {}): Promise<CudaMachin
  * @throws LaikaError `engine-unavailable`.
  */
 export async function openCudaEngine(options: CudaOptions = {}): Promise<Engine> {
+  const memory = options.memory ?? defaultMemory;
+  const least = leastMemory / mebibyte;
+  if (memory < leastMemory) {
+    throw unavailable(
+      `--gpu-mem ${memory / mebibyte} is less than the check of a GPU takes, which is ${least} MiB`,
+      `use --gpu-mem ${least} or more, or --engine wasm`,
+    );
+  }
   const machine = await inspectCuda(options);
   if (!machine.driver) throw unavailable(machine.reason, machine.next);
   const device = bestDevice(machine.devices);
   if (!device) throw unavailable('CUDA shows no GPU here', 'use --engine wasm');
-  const memory = options.memory ?? defaultMemory;
   if (device.use && device.use.free < freeShare * memory) {
-    const mib = Math.floor(device.use.free / freeShare / 2 ** 20);
+    const mib = Math.floor(device.use.free / freeShare / mebibyte);
     throw unavailable(
       `The GPU with the most room, ${device.name}, has too little memory free`,
-      `use --gpu-mem ${mib}, or --engine wasm`,
+      mib < least ? 'use --engine wasm' : `use --gpu-mem ${mib}, or --engine wasm`,
     );
   }
   const engine = new CudaEngine(

@@ -59,6 +59,20 @@ export class Ring {
     return this.#slots;
   }
 
+  /**
+   * What `take` takes of the GPU's memory comes before slots: where there is no room, those of the
+   * sweep before give way. Call while no slot is in use. @throws what `take` throws without slots.
+   */
+  giveWay<T>(take: () => T): T {
+    try {
+      return take();
+    } catch (error) {
+      if (!isOutOfMemory(error) || this.#slots.length === 0) throw error;
+      this.#free();
+      return take();
+    }
+  }
+
   /** False: try with fewer. */
   async #fill(count: number, size: SlotSize): Promise<boolean> {
     try {

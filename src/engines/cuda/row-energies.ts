@@ -40,8 +40,8 @@ export class RowEnergies {
     const [left, right] = this.#ends;
     const parts = Math.ceil(count / blockElements) * this.#parts;
     this.#session.launch('sumRows', Math.ceil(parts / groupParts), [
-      ...operandOf(this.#session, left, work),
-      ...operandOf(this.#session, right, work),
+      ...operandOf(left, work),
+      ...operandOf(right, work),
       whole(count),
       whole(this.#row),
       whole(first % this.#row),

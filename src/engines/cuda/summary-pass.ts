@@ -133,7 +133,7 @@ export class SummaryPass implements CudaPass {
     this.#session.launch(kernelOf(dtype), groups, [
       data,
       whole(count),
-      isNarrow(part) ? this.#session.table(part) : 0n,
+      this.#stream.table,
       real(smallestNormal(part)),
       whole(this.record.octavesExact ? 1 : octaveStride),
       this.#blocks.on(work),

@@ -5,7 +5,6 @@ import { isNarrow } from '../narrow-types.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import { CudaError, miscomputed } from './driver.ts';
 import type { Slot } from './ring.ts';
-import type { CudaSession } from './session.ts';
 
 /** How kernels read a stream; kernels/cuda/values.h has the same list. */
 export const kinds = {
@@ -41,6 +40,8 @@ export interface CudaStream {
   readonly elements: number;
   /** Offset of its chunk in a slot's input. */
   readonly offset: number;
+  /** Address of the values of its codes, or of its parts' codes; 0 where values are stored. */
+  readonly table: bigint;
 }
 
 export type CudaStreams = ReadonlyMap<Operand, CudaStream>;
@@ -83,13 +84,11 @@ export function viewOf(stream: CudaStream, { slot, chunk }: ChunkWork): DataView
 
 /** Address, table and kind of an operand, as kernels take them. */
 export function operandOf(
-  session: CudaSession,
   stream: CudaStream | undefined,
   work: ChunkWork,
 ): readonly [bigint, bigint, bigint] {
   if (!stream) return [0n, 0n, BigInt(kinds.missing)];
-  const table = isNarrow(stream.dtype) ? session.table(stream.dtype) : 0n;
-  return [dataOf(stream, work), table, BigInt(kindOf(stream.dtype))];
+  return [dataOf(stream, work), stream.table, BigInt(kindOf(stream.dtype))];
 }
 
 /** A part of a slot's output. */

@@ -4,7 +4,7 @@ import { openCudaEngine } from '../../../src/engines/cuda/open-cuda-engine.ts';
 import type { Engine } from '../../../src/engines/engine.ts';
 import { openReferenceEngine } from '../../../src/engines/reference/reference-engine.ts';
 import { randomBytes } from '../seeded.ts';
-import { contextOf, denseStream, summarise, sweepOf } from '../tensors.ts';
+import { contextOf, denseStream, inlineStream, summarise, sweepOf } from '../tensors.ts';
 import { fakeMachine } from './fake-machine.ts';
 
 const file = randomBytes(3, 6_000_000);
@@ -96,15 +96,51 @@ describe.skipIf(fakeMachine === null)('a GPU (the fake: kernels compiled for the
     expect(engine.warning).toMatch(/uncorrectable ECC error.*its memory is a suspect/);
   });
 
-  it('with little memory takes fewer slots, and none at all leaves the sweep to wasm', async () => {
-    for (const memory of [64, 10, 4]) {
+  it.each([
+    [64, true],
+    [10, true],
+    [5, true],
+    [4.5, false],
+    [4, false],
+  ])(
+    'with %d MiB takes fewer slots, and without room for one leaves the sweep to wasm',
+    async (memory, onGpu) => {
       engine = await open({ memory: memory * 2 ** 20 });
+      const before = machine.launches();
       await expectRight();
+      expect(machine.launches() > before).toBe(onGpu);
       expect(machine.bytes()).toBeLessThanOrEqual(memory * 2 ** 20);
       expect(engine.device).not.toMatch(/failed/);
       await engine.close();
       expect(machine.alive()).toBe(0);
-    }
+    },
+  );
+
+  it('takes slots back where tables and counters of another sweep need the room', async () => {
+    // The check leaves 1.75 MiB of tables and counters and two slots of 2 MiB; the table of i16 and
+    // the counters of wA take 0.75 more.
+    engine = await open({ memory: 6 * 2 ** 20 });
+    const before = machine.launches();
+    const other = sweepOf(
+      { wA: inlineStream('i16', randomBytes(4, 20_000)) },
+      { summaries: ['wA'] },
+    );
+    expect(await engine.run(other, contextOf())).toEqual(
+      await openReferenceEngine().run(other, contextOf()),
+    );
+    expect(machine.launches()).toBeGreaterThan(before);
+  });
+
+  it('with less memory than the check takes is refused with what would do', async () => {
+    // Two tables of 16-bit values, three sets of counters and one slot are 3.75 MiB.
+    await expect(open({ memory: 3.5 * 2 ** 20 })).rejects.toMatchObject({
+      code: 'engine-unavailable',
+      details: {
+        what: '--gpu-mem 3.5 is less than the check of a GPU takes, which is 4 MiB',
+        next: 'use --gpu-mem 4 or more, or --engine wasm',
+      },
+    });
+    expect(machine.alive()).toBe(0);
   });
 
   it('that runs out of memory is asked for half, and is taken again later', async () => {
