@@ -16,9 +16,9 @@ const fault = { tensor: 'parameter/g.2.weight', element: 321, bit: 3 };
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function copy(name: string, damaged = false): string {
+function copy(name: string, damage: typeof fault | null = null): string {
   const path = join(folder, `${name}.safetensors`);
-  if (damaged) writeFileSync(path, flipBit(original, fault).bytes);
+  if (damage) writeFileSync(path, flipBit(original, damage).bytes);
   else copyFileSync(original, path);
   return path;
 }
@@ -40,7 +40,7 @@ describe('replicas', () => {
   });
 
   it('name the odd one by majority, with its rank and the element', async () => {
-    const odd = copy('odd', true);
+    const odd = copy('odd', fault);
     const result = await judged([copy('a'), odd, copy('c')]);
     expect(result.verdict).toBe('corrupt');
     expect(result.findings).toHaveLength(1);
@@ -54,8 +54,15 @@ describe('replicas', () => {
     });
   });
 
+  it('name a rank whose counter of steps is another', async () => {
+    const counter = { tensor: 'step/g.2.weight', element: 0, bit: 20 };
+    const result = await judged([copy('a'), copy('b'), copy('late', counter)]);
+    expect(result.verdict).toBe('corrupt');
+    expect(result.findings).toMatchObject([{ rank: 2, tensor: counter.tensor, count: 1 }]);
+  });
+
   it('cannot tell which of two is right, and says so', async () => {
-    const result = await judged([copy('a'), copy('odd', true)]);
+    const result = await judged([copy('a'), copy('odd', fault)]);
     expect(result.verdict).toBe('corrupt');
     expect(result.findings?.[0]?.message).toMatch(/no majority/);
   });
