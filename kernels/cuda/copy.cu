@@ -19,18 +19,16 @@ struct Wide {
   u64 high;
 };
 
-template <typename T>
-DEVICE bool isSame(const T &a, const T &b) { return a == b; }
-DEVICE bool isSame(const Wide &a, const Wide &b) { return a.low == b.low && a.high == b.high; }
-template <typename T>
-DEVICE bool isZero(const T &found, const CopyArgs &a) { return (found & (T)a.maskLow) == 0; }
-DEVICE bool isZero(const Wide &found, const CopyArgs &a) {
-  return (found.low & a.maskLow) == 0 && (found.high & a.maskHigh) == 0;
-}
+/** What one pair of elements is. */
+struct Pair {
+  bool same;
+  /** The right one is zero. */
+  bool zero;
+};
 
-DEVICE void takePair(bool same, bool zero, u32 index, u32 *totals) {
-  if (zero) addTo(totals + 2, 1);
-  if (same) return;
+DEVICE void takePair(const Pair &pair, u32 index, u32 *totals) {
+  if (pair.zero) addTo(totals + 2, 1);
+  if (pair.same) return;
   addTo(totals, 1);
   raise(totals + 1, ~index);
 }
@@ -41,7 +39,8 @@ DEVICE void leave(const u32 *totals, u32 *out) {
   addTo(out + 2, totals[2]);
 }
 
-template <typename T>
+/** Counts what `Reader` says of every pair. */
+template <typename Reader>
 DEVICE void compare(const CopyArgs &a) {
   SHARED u32 totals[3];
   STEP {
@@ -54,8 +53,7 @@ DEVICE void compare(const CopyArgs &a) {
     for (u32 at = thread; at < COMPARED; at += GROUP) {
       u64 i = first + at;
       if (i >= a.count) break;
-      T found = ((const T *)a.right)[i];
-      takePair(isSame(((const T *)a.left)[i], found), isZero(found, a), (u32)i, totals);
+      takePair(Reader::pair(a, i), (u32)i, totals);
     }
   }
   WAIT
@@ -64,36 +62,40 @@ DEVICE void compare(const CopyArgs &a) {
   }
 }
 
-KERNEL compare8(CopyArgs a) { compare<u8>(a); }
-KERNEL compare16(CopyArgs a) { compare<u16>(a); }
-KERNEL compare32(CopyArgs a) { compare<u32>(a); }
-KERNEL compare64(CopyArgs a) { compare<u64>(a); }
-KERNEL compare128(CopyArgs a) { compare<Wide>(a); }
+template <typename T>
+struct Equal {
+  METHOD Pair pair(const CopyArgs &a, u64 i) {
+    T found = ((const T *)a.right)[i];
+    return {((const T *)a.left)[i] == found, (found & (T)a.maskLow) == 0};
+  }
+};
+
+/** Elements of 128 bits. */
+struct EqualWide {
+  METHOD Pair pair(const CopyArgs &a, u64 i) {
+    Wide wanted = ((const Wide *)a.left)[i];
+    Wide found = ((const Wide *)a.right)[i];
+    bool zero = (found.low & a.maskLow) == 0 && (found.high & a.maskHigh) == 0;
+    return {wanted.low == found.low && wanted.high == found.high, zero};
+  }
+};
 
 /** Two elements a byte; `count` counts elements, which may end in the middle of one. */
-KERNEL compare4(CopyArgs a) {
-  SHARED u32 totals[3];
-  STEP {
-    if (thread < 3) totals[thread] = 0;
+struct EqualNibbles {
+  METHOD Pair pair(const CopyArgs &a, u64 i) {
+    u32 shift = i & 1 ? 4 : 0;
+    u32 wanted = (((const u8 *)a.left)[i >> 1] >> shift) & 15;
+    u32 found = (((const u8 *)a.right)[i >> 1] >> shift) & 15;
+    return {wanted == found, (found & (u32)a.maskLow) == 0};
   }
-  WAIT
-  STEP {
-    u64 first = (u64)group() * COMPARED;
-    ROLLED
-    for (u32 at = thread; at < COMPARED; at += GROUP) {
-      u64 i = first + at;
-      if (i >= a.count) break;
-      u32 shift = i & 1 ? 4 : 0;
-      u32 wanted = (((const u8 *)a.left)[i >> 1] >> shift) & 15;
-      u32 found = (((const u8 *)a.right)[i >> 1] >> shift) & 15;
-      takePair(wanted == found, (found & (u32)a.maskLow) == 0, (u32)i, totals);
-    }
-  }
-  WAIT
-  STEP {
-    if (thread == 0) leave(totals, a.totals);
-  }
-}
+};
+
+KERNEL compare4(CopyArgs a) { compare<EqualNibbles>(a); }
+KERNEL compare8(CopyArgs a) { compare<Equal<u8>>(a); }
+KERNEL compare16(CopyArgs a) { compare<Equal<u16>>(a); }
+KERNEL compare32(CopyArgs a) { compare<Equal<u32>>(a); }
+KERNEL compare64(CopyArgs a) { compare<Equal<u64>>(a); }
+KERNEL compare128(CopyArgs a) { compare<EqualWide>(a); }
 
 /** bf16 bits, ties to even; NaN keeps sign and high payload and becomes quiet. */
 DEVICE u32 roundedBf16(u32 bits) {
@@ -124,29 +126,14 @@ DEVICE u32 roundedF16(u32 bits) {
 }
 
 template <bool isBrain>
-DEVICE void compareRounded(const CopyArgs &a) {
-  SHARED u32 totals[3];
-  STEP {
-    if (thread < 3) totals[thread] = 0;
+struct Rounded {
+  METHOD Pair pair(const CopyArgs &a, u64 i) {
+    u32 bits = ((const u32 *)a.left)[i];
+    u32 wanted = isBrain ? roundedBf16(bits) : roundedF16(bits);
+    u32 found = ((const u16 *)a.right)[i];
+    return {wanted == found, (found & 0x7fff) == 0};
   }
-  WAIT
-  STEP {
-    u64 first = (u64)group() * COMPARED;
-    ROLLED
-    for (u32 at = thread; at < COMPARED; at += GROUP) {
-      u64 i = first + at;
-      if (i >= a.count) break;
-      u32 bits = ((const u32 *)a.left)[i];
-      u32 wanted = isBrain ? roundedBf16(bits) : roundedF16(bits);
-      u32 found = ((const u16 *)a.right)[i];
-      takePair(wanted == found, (found & 0x7fff) == 0, (u32)i, totals);
-    }
-  }
-  WAIT
-  STEP {
-    if (thread == 0) leave(totals, a.totals);
-  }
-}
+};
 
-KERNEL compareBfloat16(CopyArgs a) { compareRounded<true>(a); }
-KERNEL compareFloat16(CopyArgs a) { compareRounded<false>(a); }
+KERNEL compareBfloat16(CopyArgs a) { compare<Rounded<true>>(a); }
+KERNEL compareFloat16(CopyArgs a) { compare<Rounded<false>>(a); }

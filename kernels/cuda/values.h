@@ -3,7 +3,7 @@
 #pragma once
 #include "portable.h"
 
-/** How a stream is stored; src/engines/cuda/operand.ts has the same list. */
+/** How a stream is stored; src/engines/cuda/work.ts has the same list. */
 enum Kind : u64 {
   MISSING = 0,
   F32 = 1,
