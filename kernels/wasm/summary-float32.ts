@@ -1,6 +1,7 @@
 // The summary of float32: whole blocks with SIMD, a clean block (no NaN, infinity, zero or
-// subnormal) in two passes over cache, any other in three; what is left of the last block goes to
-// the scalar kernel.
+// subnormal) in two passes over cache, any other in three or four; what is left of the last block
+// goes to the scalar kernel. What shares a pass was measured: a pass with more running values than
+// the machine has vector registers is slower than two.
 import {
   BLOCK,
   BLOCK_AND,
@@ -33,64 +34,73 @@ const BLOCK_BYTES: usize = 4096;
 const INFINITE: i32 = 0x7f800000;
 const NORMAL: i32 = 0x00800000;
 const SIZE: i32 = 0x7fffffff;
-// In memory, as in natural-log.ts: loading a constant costs less than making it anew.
-const SIZE_MASK = memory.data<i32>([SIZE, SIZE, SIZE, SIZE], 16);
 
-// What the pass over the bits of a block found, as float32 bits: largest as signed and as unsigned
-// integers, and the smallest without sign. Positive floats order like signed integers, negative
-// ones like unsigned.
+// What the passes over a block found, as float32 bits: largest as signed and as unsigned integers,
+// and the smallest without sign. Positive floats order like signed integers, negative ones like
+// unsigned.
 let largestSigned: i32 = 0;
 let largestUnsigned: u32 = 0;
 let smallestSize: u32 = 0;
 
 // @ts-ignore: decorator
 @inline
-function reduceBits(signed: v128, unsigned: v128, size: v128): void {
+function reduceLargest(signed: v128, unsigned: v128): void {
   signed = i32x4.max_s(signed, v128.shuffle<i64>(signed, signed, 1, 0));
   unsigned = i32x4.max_u(unsigned, v128.shuffle<i64>(unsigned, unsigned, 1, 0));
-  size = i32x4.min_u(size, v128.shuffle<i64>(size, size, 1, 0));
   largestSigned = max(i32x4.extract_lane(signed, 0), i32x4.extract_lane(signed, 1));
   largestUnsigned = max(u32(i32x4.extract_lane(unsigned, 0)), u32(i32x4.extract_lane(unsigned, 1)));
-  smallestSize = min(u32(i32x4.extract_lane(size, 0)), u32(i32x4.extract_lane(size, 1)));
 }
 
-/** OR, AND and extremes of all words, two of eight lane vectors at a time. */
+// @ts-ignore: decorator
+@inline
+function smallestLane(size: v128): u32 {
+  size = i32x4.min_u(size, v128.shuffle<i64>(size, size, 1, 0));
+  return min(u32(i32x4.extract_lane(size, 0)), u32(i32x4.extract_lane(size, 1)));
+}
+
+/** Twice the smallest size in four vectors of words: adding a word to itself drops its sign. */
+// @ts-ignore: decorator
+@inline
+function smallerOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.min_u(i32x4.add(a, a), i32x4.add(b, b));
+  return i32x4.min_u(ab, i32x4.min_u(i32x4.add(c, c), i32x4.add(d, d)));
+}
+
+/** OR, AND and the smallest size of all words, two of eight lane vectors at a time. */
 function scanBits(data: usize, state: usize): void {
-  let signed = i32x4.splat(i32.MIN_VALUE);
-  let unsigned = i32x4.splat(0);
-  let size = i32x4.splat(-1);
-  const sizeMask = v128.load(SIZE_MASK);
+  let twice = i32x4.splat(-1);
   for (let column: usize = 0; column < 128; column += 32) {
     let or0 = i32x4.splat(0);
     let or1 = or0;
     let and0 = i32x4.splat(-1);
     let and1 = and0;
     const end = data + column + BLOCK_BYTES;
-    for (let at = data + column; at < end; at += 256) {
-      const a = v128.load(at);
-      const b = v128.load(at, 16);
-      const c = v128.load(at, 128);
-      const d = v128.load(at, 144);
+    for (let at = data + column; at < end; at += 512) {
+      let a = v128.load(at);
+      let b = v128.load(at, 16);
+      let c = v128.load(at, 128);
+      let d = v128.load(at, 144);
       or0 = v128.or(or0, v128.or(a, c));
       or1 = v128.or(or1, v128.or(b, d));
       and0 = v128.and(and0, v128.and(a, c));
       and1 = v128.and(and1, v128.and(b, d));
-      signed = i32x4.max_s(signed, i32x4.max_s(i32x4.max_s(a, b), i32x4.max_s(c, d)));
-      unsigned = i32x4.max_u(unsigned, i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d)));
-      size = i32x4.min_u(
-        size,
-        i32x4.min_u(
-          i32x4.min_u(v128.and(a, sizeMask), v128.and(b, sizeMask)),
-          i32x4.min_u(v128.and(c, sizeMask), v128.and(d, sizeMask)),
-        ),
-      );
+      twice = i32x4.min_u(twice, smallerOf(a, b, c, d));
+      a = v128.load(at, 256);
+      b = v128.load(at, 272);
+      c = v128.load(at, 384);
+      d = v128.load(at, 400);
+      or0 = v128.or(or0, v128.or(a, c));
+      or1 = v128.or(or1, v128.or(b, d));
+      and0 = v128.and(and0, v128.and(a, c));
+      and1 = v128.and(and1, v128.and(b, d));
+      twice = i32x4.min_u(twice, smallerOf(a, b, c, d));
     }
     v128.store(state + column, or0, BLOCK_OR);
     v128.store(state + column, or1, BLOCK_OR + 16);
     v128.store(state + column, and0, BLOCK_AND);
     v128.store(state + column, and1, BLOCK_AND + 16);
   }
-  reduceBits(signed, unsigned, size);
+  smallestSize = smallestLane(twice) >> 1;
 }
 
 /** Adds the lanes of a block in which every element counts. */
@@ -153,7 +163,8 @@ function scanDirtyBits(data: usize, state: usize): void {
     v128.store(lane, and, LANE_AND);
     v128.store(lane, count, LANE_COUNT);
   }
-  reduceBits(signed, unsigned, size);
+  reduceLargest(signed, unsigned);
+  smallestSize = smallestLane(size);
   const zeroCount = total(zeros);
   const positiveCount = total(positive);
   bump(state + ZEROS, zeroCount);
@@ -164,9 +175,46 @@ function scanDirtyBits(data: usize, state: usize): void {
   if (zeroCount == BLOCK) bump(state + ZERO_BLOCKS, 1);
 }
 
-// @ts-ignore: decorator
-@inline
-function sumBlock(data: usize, state: usize, masked: bool): void {
+/** Sums of a block in which every element is finite, and its largest words: they cost nothing. */
+function sumWords(data: usize, state: usize): void {
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let q0 = s0;
+  let q1 = s0;
+  let q2 = s0;
+  let q3 = s0;
+  let signed = i32x4.splat(i32.MIN_VALUE);
+  let unsigned = i32x4.splat(0);
+  const end = data + BLOCK_BYTES;
+  for (let at = data; at < end; at += 32) {
+    const a = v128.load(at);
+    let x = f64x2.promote_low_f32x4(v128.load64_zero(at));
+    s0 = f64x2.add(s0, x);
+    q0 = f64x2.add(q0, f64x2.mul(x, x));
+    x = f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
+    s1 = f64x2.add(s1, x);
+    q1 = f64x2.add(q1, f64x2.mul(x, x));
+    signed = i32x4.max_s(signed, a);
+    unsigned = i32x4.max_u(unsigned, a);
+    const b = v128.load(at, 16);
+    x = f64x2.promote_low_f32x4(v128.load64_zero(at, 16));
+    s2 = f64x2.add(s2, x);
+    q2 = f64x2.add(q2, f64x2.mul(x, x));
+    x = f64x2.promote_low_f32x4(v128.load64_zero(at, 24));
+    s3 = f64x2.add(s3, x);
+    q3 = f64x2.add(q3, f64x2.mul(x, x));
+    signed = i32x4.max_s(signed, b);
+    unsigned = i32x4.max_u(unsigned, b);
+  }
+  storeChains(state + CHAINS, s0, s1, s2, s3);
+  storeChains(state + SQUARE_CHAINS, q0, q1, q2, q3);
+  reduceLargest(signed, unsigned);
+}
+
+/** Sums of the finite elements of a block. */
+function sumFinite(data: usize, state: usize): void {
   let s0 = f64x2.splat(0);
   let s1 = s0;
   let s2 = s0;
@@ -177,23 +225,12 @@ function sumBlock(data: usize, state: usize, masked: bool): void {
   let q3 = s0;
   const end = data + BLOCK_BYTES;
   for (let at = data; at < end; at += 32) {
-    let x: v128;
-    let y: v128;
-    let z: v128;
-    let w: v128;
-    if (masked) {
-      const a = finiteOrZero(v128.load(at));
-      const b = finiteOrZero(v128.load(at, 16));
-      x = f64x2.promote_low_f32x4(a);
-      y = f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 1));
-      z = f64x2.promote_low_f32x4(b);
-      w = f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 1));
-    } else {
-      x = f64x2.promote_low_f32x4(v128.load64_zero(at));
-      y = f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
-      z = f64x2.promote_low_f32x4(v128.load64_zero(at, 16));
-      w = f64x2.promote_low_f32x4(v128.load64_zero(at, 24));
-    }
+    const a = finiteOrZero(v128.load(at));
+    const b = finiteOrZero(v128.load(at, 16));
+    const x = f64x2.promote_low_f32x4(a);
+    const y = f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 1));
+    const z = f64x2.promote_low_f32x4(b);
+    const w = f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 1));
     s0 = f64x2.add(s0, x);
     s1 = f64x2.add(s1, y);
     s2 = f64x2.add(s2, z);
@@ -203,14 +240,17 @@ function sumBlock(data: usize, state: usize, masked: bool): void {
     q2 = f64x2.add(q2, f64x2.mul(z, z));
     q3 = f64x2.add(q3, f64x2.mul(w, w));
   }
-  v128.store(state, s0, CHAINS);
-  v128.store(state, s1, CHAINS + 16);
-  v128.store(state, s2, CHAINS + 32);
-  v128.store(state, s3, CHAINS + 48);
-  v128.store(state, q0, SQUARE_CHAINS);
-  v128.store(state, q1, SQUARE_CHAINS + 16);
-  v128.store(state, q2, SQUARE_CHAINS + 32);
-  v128.store(state, q3, SQUARE_CHAINS + 48);
+  storeChains(state + CHAINS, s0, s1, s2, s3);
+  storeChains(state + SQUARE_CHAINS, q0, q1, q2, q3);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeChains(at: usize, a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(at, a);
+  v128.store(at, b, 16);
+  v128.store(at, c, 32);
+  v128.store(at, d, 48);
 }
 
 // @ts-ignore: decorator
@@ -219,21 +259,16 @@ function finiteOrZero(bits: v128): v128 {
   return v128.and(bits, i32x4.lt_s(v128.and(bits, i32x4.splat(SIZE)), i32x4.splat(INFINITE)));
 }
 
-function sumClean(data: usize, state: usize): void {
-  sumBlock(data, state, false);
-}
-
-function sumDirty(data: usize, state: usize): void {
-  sumBlock(data, state, true);
-}
-
 function countOctaves(data: usize, state: usize): void {
   const table = state + OCTAVES;
   for (let at = data; at < data + BLOCK_BYTES; at += 16) {
-    bump(table + (usize((load<u16>(at, 2) >> 7) & 255) << 2), 1);
-    bump(table + 1024 + (usize((load<u16>(at, 6) >> 7) & 255) << 2), 1);
-    bump(table + 2048 + (usize((load<u16>(at, 10) >> 7) & 255) << 2), 1);
-    bump(table + 3072 + (usize((load<u16>(at, 14) >> 7) & 255) << 2), 1);
+    // Two words at a time; an exponent times 4 is the place of its counter.
+    const a = load<u64>(at);
+    const b = load<u64>(at, 8);
+    bump(table + usize((a >> 21) & 0x3fc), 1);
+    bump(table + 1024 + usize((a >> 53) & 0x3fc), 1);
+    bump(table + 2048 + usize((b >> 21) & 0x3fc), 1);
+    bump(table + 3072 + usize((b >> 53) & 0x3fc), 1);
   }
 }
 
@@ -285,16 +320,18 @@ export function summariseFloat32(
   let squares: f64 = 0;
   let at: u32 = 0;
   for (; at + BLOCK <= count; at += BLOCK, data += BLOCK_BYTES) {
+    sumWords(data, state);
     scanBits(data, state);
     const finite = largestSigned < INFINITE && (largestUnsigned & SIZE) < u32(INFINITE);
     if (finite && smallestSize >= u32(NORMAL)) {
       takeLanes(state);
     } else {
       scanDirtyBits(data, state);
-      if (!finite && load<i32>(state, FIRST_NON_FINITE) < 0) findNonFinite(data, state, first + at);
     }
-    if (finite) sumClean(data, state);
-    else sumDirty(data, state);
+    if (!finite) {
+      sumFinite(data, state);
+      if (load<i32>(state, FIRST_NON_FINITE) < 0) findNonFinite(data, state, first + at);
+    }
     sum += combine(state + CHAINS);
     squares += combine(state + SQUARE_CHAINS);
     takeExtremes(data, state, first + at);
