@@ -215,9 +215,10 @@ describe('a thread that dies', () => {
       parentPort.on('message', () => process.exit(1));
       parentPort.postMessage({ id: -1, replies: [] });`;
     const start = () => new Worker(deadly, { eval: true });
-    // Long enough that threads are ready before this thread has done the work.
-    const made = pair(40 * chunkElements, 5, 4);
-    const run = withEngine({ threads: 2, start }, (engine) => engine.run(made.sweep, made.context));
+    const made = pair(3 * chunkElements, 5, 4);
+    // The caller's thread would do the work that others died over.
+    const options = { threads: 2, polite: true, start };
+    const run = withEngine(options, (engine) => engine.run(made.sweep, made.context));
     await expect(run).rejects.toMatchObject({ code: 'engine-unavailable' });
   });
 

@@ -22,7 +22,7 @@ export interface SchedulerOptions {
   readonly bytesPerSecond: number;
   /** Bytes in the queue from which on threads are started. */
   readonly threadedBytes: number;
-  /** Waits for threads that are starting instead of working here meanwhile. */
+  /** Leaves what threads can do to them, once they are worth starting. */
   readonly isPatient: boolean;
 }
 
@@ -128,13 +128,12 @@ export class Scheduler {
     this.#queue = kept;
   }
 
-  /** Runs what threads cannot take, or cannot take yet. */
+  /** Runs what threads cannot take, and a share of the rest unless this thread is to stay free. */
   #runHere(): void {
     if (this.#isBusy) return;
-    const waits = this.#isPatient && this.#isStarted;
-    const pool = this.#pool?.isBroken ? null : this.#pool;
-    const threaded = pool !== null && (pool.hasReady || waits);
-    const at = threaded ? this.#queue.findIndex(({ isPortable }) => !isPortable) : 0;
+    const isLeft = this.#pool?.isBroken === false && this.#isPatient && this.#isStarted;
+    let at = this.#queue.findIndex(({ isPortable }) => !isPortable);
+    if (at < 0 && !isLeft) at = 0;
     const [waiting] = at < 0 ? [] : this.#queue.splice(at, 1);
     if (!waiting) return;
     this.#queuedBytes -= waiting.bytes;

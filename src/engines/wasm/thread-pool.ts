@@ -93,11 +93,6 @@ export class ThreadPool {
     return this.#stillborn >= this.#host.threads;
   }
 
-  get hasReady(): boolean {
-    for (const { isReady } of this.#threads) if (isReady) return true;
-    return false;
-  }
-
   /** Batches that could be sent now. */
   get room(): number {
     let room = 0;

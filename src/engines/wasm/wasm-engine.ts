@@ -14,11 +14,14 @@ import { hasThreads, type StartThread, startThread } from './thread-pool.ts';
 import { Views } from './views.ts';
 
 export interface WasmOptions {
-  /** Worker threads for large work; 1 (the default) computes in the caller's thread. */
+  /** Threads for large work, the caller's among them; 1 (the default) is the caller's alone. */
   readonly threads?: number;
   /** Bytes to read a second at most, all threads together. */
   readonly bytesPerSecond?: number;
-  /** Leave the caller's thread free and run at a low priority: a trainer works beside. */
+  /**
+   * Leave the caller's thread free, in addition to `threads`, and run at a low priority: a trainer
+   * works beside.
+   */
   readonly polite?: boolean;
   /** Read past the page cache where the file system allows it: a trainer keeps what it has there. */
   readonly direct?: boolean;
@@ -48,16 +51,18 @@ export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine>
   const isThreaded =
     (threads > 1 || polite || direct) && (options.start !== undefined || hasThreads());
   const setup = { compiled, polite, direct, bytesPerSecond: bytesPerSecond / threads };
-  const pool = isThreaded ? { threads, setup, start: options.start ?? startThread } : null;
+  // A rate is shared by threads of one kind: this one stays out of it.
+  const isPatient = polite || direct || Number.isFinite(bytesPerSecond);
+  const workers = isPatient ? threads : threads - 1;
+  const pool = isThreaded ? { threads: workers, setup, start: options.start ?? startThread } : null;
   const { threadedBytes, partBytes } = {
     ...usual,
     ...(direct ? { threadedBytes: 1 } : {}),
     ...options,
   };
-  const isPatient = polite || direct;
   const about = { memory, pool, bytesPerSecond, threadedBytes, isPatient };
   const scheduler = new Scheduler(about);
-  return new WasmEngine(scheduler, { pool, partBytes });
+  return new WasmEngine(scheduler, { threads: isThreaded ? threads : 1, isThreaded, partBytes });
 }
 
 class WasmEngine implements Engine {
@@ -71,13 +76,13 @@ class WasmEngine implements Engine {
 
   constructor(
     scheduler: Scheduler,
-    { pool, partBytes }: { pool: { readonly threads: number } | null; partBytes: number },
+    about: { readonly threads: number; readonly isThreaded: boolean; readonly partBytes: number },
   ) {
-    this.#partBytes = partBytes;
-    this.threads = pool?.threads ?? 1;
+    this.#partBytes = about.partBytes;
+    this.threads = about.threads;
     this.device = `${this.threads} ${this.threads === 1 ? 'thread' : 'threads'}, SIMD`;
     this.#scheduler = scheduler;
-    this.#isThreaded = pool !== null;
+    this.#isThreaded = about.isThreaded;
   }
 
   async run(sweep: Sweep, context: EngineContext): Promise<SweepResult> {
