@@ -54,6 +54,11 @@ export interface EncodedFile {
   readonly codec: Codec;
   /** After decoding. */
   readonly sizeBytes: number;
+  /**
+   * Bytes of an element, where decoding gives the first bytes of all elements, then all second ones:
+   * HDF5's shuffle.
+   */
+  readonly planes?: number;
 }
 
 /** Identity of a file when it was opened: a change during the check means that it was written under us. */

@@ -13,6 +13,11 @@ export async function* decodeStream(
   source: Source,
   encoded: EncodedFile,
 ): AsyncGenerator<Uint8Array> {
+  if (encoded.planes) {
+    const { planes, ...packed } = encoded;
+    yield await fromPlanes(decodeStream(source, packed), encoded.sizeBytes, planes);
+    return;
+  }
   const pages = storedPages(source, encoded);
   switch (encoded.codec) {
     case 'stored':
@@ -29,6 +34,31 @@ export async function* decodeStream(
       // Blocks are read where they lie.
       assert.fail(`${encoded.codec} is no stream`);
   }
+}
+
+/** Puts the bytes of each element together again: whole, as its first and last bytes lie far apart. */
+async function fromPlanes(
+  chunks: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+  planes: number,
+): Promise<Uint8Array> {
+  const sorted = new Uint8Array(sizeBytes);
+  let at = 0;
+  for await (const chunk of chunks) {
+    if (at + chunk.length > sizeBytes)
+      throw new Error(`it decodes to more than ${sizeBytes} bytes`);
+    sorted.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < sizeBytes) throw new Error(`it decodes to ${at} bytes only`);
+  const count = Math.floor(sizeBytes / planes);
+  // What is left over makes no element, and was left at the end.
+  const bytes = sorted.slice();
+  for (let plane = 0; plane < planes; plane += 1) {
+    const from = plane * count;
+    for (let i = 0; i < count; i += 1) bytes[i * planes + plane] = sorted[from + i] as number;
+  }
+  return bytes;
 }
 
 /** A plain `pipe` would not pass on what the pages fail with. */

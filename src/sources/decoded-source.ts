@@ -68,7 +68,7 @@ class DecodedSource implements Source {
         `it holds ${encoded.sizeBytes} bytes, and more were wanted`,
       );
     }
-    if (encoded.codec === 'stored') {
+    if (encoded.codec === 'stored' && !encoded.planes) {
       return this.#inner.read(encoded.file, encoded.offset + offset, into);
     }
     if (isBlockCodec(encoded.codec)) return readBlocks(this.#inner, encoded, { offset, into });

@@ -1,7 +1,9 @@
 /** Texts that are attached to objects of an HDF5 file: names, configurations, lists of names. */
 import { readDataspace, readDatatype } from './datatype.ts';
-import { type Hdf5Bytes, u64 } from './hdf5-bytes.ts';
+import { FractalHeap } from './fractal-heap.ts';
+import { type Hdf5Bytes, u64, undefinedAddress } from './hdf5-bytes.ts';
 import { type Message, messageTypes } from './object-header.ts';
+import { readTree2 } from './tree-2.ts';
 
 /** A configuration of the largest models takes some megabytes. */
 const textMost = 2 ** 26;
@@ -75,13 +77,40 @@ export async function readTexts(
   messages: readonly Message[],
 ): Promise<Map<string, readonly string[]>> {
   const texts = new Map<string, readonly string[]>();
-  for (const { type, isShared, body } of messages) {
-    if (type !== messageTypes.attribute || isShared) continue;
+  for (const body of await attributeBodies(bytes, messages)) {
     const attribute = readAttribute(body);
     const values = attribute && (await valuesOf(bytes, attribute));
     if (attribute && values) texts.set(attribute.name, values);
   }
   return texts;
+}
+
+/** Records of names: the object in the heap comes first. */
+const namesType = 8;
+
+/** Bytes of an object's name in the heap of attributes. */
+const idBytes = 8;
+
+/** In the header; and in a heap, where there are many of them or large ones. */
+async function attributeBodies(
+  bytes: Hdf5Bytes,
+  messages: readonly Message[],
+): Promise<readonly Buffer[]> {
+  const own = messages.filter(({ type, isShared }) => {
+    return type === messageTypes.attribute && !isShared;
+  });
+  const bodies = own.map(({ body }) => body);
+  const info = messages.find(({ type }) => type === messageTypes.attributeInfo)?.body;
+  // Flag 1: a maximum comes before the address of the heap.
+  const heapAt = ((info?.[1] ?? 0) & 1) !== 0 ? 4 : 2;
+  if (!info || info.length < heapAt + 16) return bodies;
+  if (info.readBigUInt64LE(heapAt) === undefinedAddress) return bodies;
+  const heap = await FractalHeap.open(bytes, u64(info, heapAt));
+  for (const record of await readTree2(bytes, u64(info, heapAt + 8), namesType)) {
+    const isShared = ((record[idBytes] ?? 0) & 2) !== 0;
+    if (!isShared) bodies.push(await heap.object(record.subarray(0, idBytes)));
+  }
+  return bodies;
 }
 
 async function valuesOf(bytes: Hdf5Bytes, attribute: Attribute): Promise<string[] | null> {

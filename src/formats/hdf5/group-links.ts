@@ -1,17 +1,13 @@
-/** What a group of an HDF5 file links to, in either of the two ways that old files store it. */
+/** What a group of an HDF5 file links to, in each of the three ways to store it. */
+import { FractalHeap } from './fractal-heap.ts';
 import { type Hdf5Bytes, Hdf5Fault, u64, undefinedAddress } from './hdf5-bytes.ts';
 import { type Message, messageTypes } from './object-header.ts';
+import { readTree2 } from './tree-2.ts';
 
 export type Link =
   | { readonly kind: 'object'; readonly name: string; readonly address: number }
   /** Followed by nobody here: `path` for people. */
   | { readonly kind: 'soft' | 'external'; readonly name: string; readonly path: string };
-
-export interface Links {
-  readonly links: readonly Link[];
-  /** Links lie in a heap that is not read. */
-  readonly isDense: boolean;
-}
 
 const nodesMost = 1_000_000;
 const linksMost = 1_000_000;
@@ -21,23 +17,36 @@ const heapMost = 2 ** 26;
 export async function readLinks(
   bytes: Hdf5Bytes,
   messages: readonly Message[],
-): Promise<Links | null> {
+): Promise<Link[] | null> {
   const table = messages.find(({ type }) => type === messageTypes.symbolTable);
   if (table) {
     if (table.body.length < 16) throw new Hdf5Fault('header-invalid', 0, 'a symbol table is cut');
-    const links = await tableLinks(bytes, u64(table.body, 0), u64(table.body, 8));
-    return { links, isDense: false };
+    return tableLinks(bytes, u64(table.body, 0), u64(table.body, 8));
   }
   const info = messages.find(({ type }) => type === messageTypes.linkInfo);
   if (!info) return null;
   const links = messages.flatMap(({ type, body }) => {
     return type === messageTypes.link ? (readLink(body) ?? []) : [];
   });
+  return [...links, ...(await denseLinks(bytes, info.body))];
+}
+
+/** Records of names: four bytes of their sum, and the object in the heap. */
+const namesType = 5;
+
+/** Links of a group that has many, by their names as the tree of sums has no order of use. */
+async function denseLinks(bytes: Hdf5Bytes, info: Buffer): Promise<Link[]> {
   // Flag 1: a maximum comes before the address of the heap.
-  const heapAt = ((info.body[1] ?? 0) & 1) !== 0 ? 10 : 2;
-  const hasHeap = info.body.length >= heapAt + 8;
-  const isDense = hasHeap && info.body.readBigUInt64LE(heapAt) !== undefinedAddress;
-  return { links, isDense };
+  const heapAt = ((info[1] ?? 0) & 1) !== 0 ? 10 : 2;
+  const hasHeap = info.length >= heapAt + 16;
+  if (!hasHeap || info.readBigUInt64LE(heapAt) === undefinedAddress) return [];
+  const heap = await FractalHeap.open(bytes, u64(info, heapAt));
+  const links: Link[] = [];
+  for (const record of await readTree2(bytes, u64(info, heapAt + 8), namesType)) {
+    const link = readLink(await heap.object(record.subarray(4, 4 + heap.idBytes)));
+    if (link) links.push(link);
+  }
+  return links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
 /** Names in a heap, and a tree of nodes that hold pairs of a name and an address. */

@@ -1,12 +1,13 @@
-/** An HDF5 file as old writers and Keras make it: its groups walked, its arrays placed, nothing copied. */
+/** An HDF5 file: its groups walked, its arrays placed, nothing copied. */
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source } from '../../sources/source.ts';
 import { ProblemList } from '../problem-list.ts';
 import { readTexts } from './attributes.ts';
+import { type ArrayData, readData } from './data-layout.ts';
 import { type Datatype, readDataspace, readDatatype } from './datatype.ts';
 import { readLinks } from './group-links.ts';
-import { Hdf5Bytes, Hdf5Fault, type Hdf5Place, u64, undefinedAddress } from './hdf5-bytes.ts';
+import { Hdf5Bytes, Hdf5Fault, type Hdf5Place } from './hdf5-bytes.ts';
 import { type Message, messageTypes, readObjectHeader } from './object-header.ts';
 import { readSuperblock } from './superblock.ts';
 
@@ -19,12 +20,7 @@ export interface Hdf5Array {
   readonly header: number;
   readonly type: Datatype;
   readonly shape: readonly bigint[];
-  readonly data: /** Consecutive bytes, at an address in the HDF5 file. */
-    | { readonly kind: 'contiguous'; readonly address: number; readonly length: number }
-    | { readonly kind: 'compact'; readonly bytes: Buffer }
-    /** No bytes were ever written. */
-    | { readonly kind: 'unwritten' }
-    | { readonly kind: 'unread'; readonly reason: string };
+  readonly data: ArrayData;
   readonly texts: Texts;
 }
 
@@ -45,7 +41,7 @@ interface Pending {
   readonly address: number;
 }
 
-/** @throws LaikaError `limit-exceeded`, `not-a-checkpoint` (newer structures); as `Source.read`. */
+/** @throws LaikaError `limit-exceeded`; as `Source.read`. */
 export async function readHdf5(source: Source, place: Hdf5Place): Promise<Hdf5File> {
   return new Walker(new Hdf5Bytes(source, place)).walk();
 }
@@ -134,16 +130,12 @@ class Walker {
     const texts = await readTexts(this.#bytes, messages);
     const found = await readLinks(this.#bytes, messages);
     if (!found) {
-      this.#array(path, address, { messages, texts });
+      await this.#array(path, address, { messages, texts });
       return [];
     }
     this.#groups.set(path, texts);
-    if (found.isDense) {
-      const message = `${JSON.stringify(path)} keeps its links in a heap, which is not read`;
-      this.#add({ rule: 'dtype-unsupported', kind: 'info', ...this.#offset(address), message });
-    }
     const below: Pending[] = [];
-    for (const link of found.links) {
+    for (const link of found) {
       const inside = path === '' ? link.name : `${path}/${link.name}`;
       if (link.kind !== 'object') this.#otherLink(inside, address, link);
       else if (inside.length <= pathMost) below.push({ path: inside, address: link.address });
@@ -166,7 +158,11 @@ class Walker {
     this.#add({ rule: 'path-escape', kind: 'security', ...this.#offset(address), message });
   }
 
-  #array(path: string, header: number, of: { messages: readonly Message[]; texts: Texts }): void {
+  async #array(
+    path: string,
+    header: number,
+    of: { messages: readonly Message[]; texts: Texts },
+  ): Promise<void> {
     const body = (type: number) => of.messages.find((message) => message.type === type);
     const [space, type] = [body(messageTypes.dataspace), body(messageTypes.datatype)];
     // Without both it is a named type, or an object of no use here.
@@ -190,28 +186,8 @@ class Walker {
       });
       return;
     }
-    const data = dataOf(body(messageTypes.layout)?.body, body(messageTypes.filters) !== undefined);
+    const elementBytes = datatype.sizeBytes;
+    const data = await readData(this.#bytes, of.messages, { shape, elementBytes });
     this.#arrays.push({ path, header, type: datatype, shape, data, texts: of.texts });
-  }
-}
-
-function dataOf(layout: Buffer | undefined, isFiltered: boolean): Hdf5Array['data'] {
-  const unread = (reason: string) => ({ kind: 'unread', reason }) as const;
-  if (!layout) return unread('it has no data layout');
-  if (layout[0] !== 3 && layout[0] !== 4) return unread(`data layout of version ${layout[0]}`);
-  switch (layout[1]) {
-    case 0: {
-      const length = layout.length >= 4 ? layout.readUInt16LE(2) : 0;
-      const bytes = layout.subarray(4, 4 + length);
-      return bytes.length === length ? { kind: 'compact', bytes } : unread('its data is cut');
-    }
-    case 1: {
-      if (layout.length < 18) return unread('its data layout is cut');
-      const isUnwritten = layout.readBigUInt64LE(2) === undefinedAddress;
-      if (isUnwritten) return { kind: 'unwritten' };
-      return { kind: 'contiguous', address: u64(layout, 2), length: u64(layout, 10) };
-    }
-    default:
-      return unread(isFiltered ? 'in compressed chunks' : 'in chunks');
   }
 }

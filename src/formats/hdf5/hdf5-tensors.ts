@@ -1,9 +1,11 @@
 /** Arrays of an HDF5 file as tensors of the file that it lies in. */
+import type { EncodedFile } from '../../checkpoint/checkpoint.ts';
 import type { DType } from '../../checkpoint/dtype.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Placement } from '../../checkpoint/tensor.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
+import { placeChunks } from './chunked-array.ts';
 import type { Hdf5Place } from './hdf5-bytes.ts';
 import type { Hdf5Array } from './hdf5-file.ts';
 
@@ -11,6 +13,8 @@ const bytesMost = 2n ** 53n;
 
 export interface Hdf5Tensors {
   readonly tensors: readonly TensorDraft[];
+  /** Chunks that are decoded as they are read. */
+  readonly encoded: readonly EncodedFile[];
   readonly problems: readonly Problem[];
   readonly isWhole: boolean;
 }
@@ -38,6 +42,7 @@ class Lister {
   readonly #problems = new ProblemList();
   readonly #tensors = new Map<string, TensorDraft>();
   readonly #claims: Claim[] = [];
+  readonly #encoded: EncodedFile[] = [];
   #isWhole = true;
 
   constructor(place: Hdf5Place, file: string) {
@@ -49,6 +54,7 @@ class Lister {
     this.#compareNeighbours();
     return {
       tensors: [...this.#tensors.values()],
+      encoded: this.#encoded,
       problems: this.#problems.toArray(),
       isWhole: this.#isWhole,
     };
@@ -81,7 +87,7 @@ class Lister {
       this.#report(array, { rule: 'duplicate-name', kind: 'security', message });
       return;
     }
-    const placement = this.#placement(array, Number(elements));
+    const placement = this.#placement(array, dtype, Number(elements));
     if (!placement) return;
     const nothing = { role: 'other', parameter: null, mapping: null, aliasOf: null } as const;
     const common = {
@@ -104,7 +110,7 @@ class Lister {
   }
 
   /** Null: too little can be believed to list it. */
-  #placement(array: Hdf5Array, elements: number): Placement | null {
+  #placement(array: Hdf5Array, dtype: DType, elements: number): Placement | null {
     const { data, type } = array;
     const bytes = elements * type.sizeBytes;
     if (data.kind === 'unread') return { kind: 'absent', reason: data.reason };
@@ -113,6 +119,7 @@ class Lister {
       this.#fault(array, 'tensor-missing', 'its bytes were never written');
       return { kind: 'absent', reason: 'never written' };
     }
+    if (data.kind === 'chunks') return this.#chunks(array, dtype, data);
     const length = data.kind === 'compact' ? data.bytes.length : data.length;
     if (length !== bytes) {
       const shape = array.shape.join(', ');
@@ -124,6 +131,24 @@ class Lister {
       return { kind: 'inline', bytes: Uint8Array.from(data.bytes) };
     }
     return this.#contiguous(array, { begin: data.address, end: data.address + bytes, elements });
+  }
+
+  #chunks(
+    array: Hdf5Array,
+    dtype: DType,
+    data: Extract<Hdf5Array['data'], { kind: 'chunks' }>,
+  ): Placement {
+    // A member that was compressed as a whole is decoded once, not once more for each chunk.
+    if (this.#place.file !== this.#file) {
+      return { kind: 'absent', reason: 'in chunks of a compressed member' };
+    }
+    const found = placeChunks({ array, dtype, data }, this.#place);
+    for (const fault of found.faults) this.#report(array, fault);
+    if (found.faults.some(({ rule }) => rule === 'tensor-out-of-bounds')) this.#isWhole = false;
+    // One by one: there may be more of them than a call takes arguments.
+    for (const each of found.encoded) this.#encoded.push(each);
+    for (const { begin, end } of found.claims) this.#claims.push({ name: array.path, begin, end });
+    return found.placement;
   }
 
   #contiguous(

@@ -139,6 +139,7 @@ class ArchiveReader {
 
   #kept(contents: KerasContents): KerasContents {
     this.problems.addAll(contents.problems);
+    for (const each of contents.encoded) this.encoded.push(each);
     return contents;
   }
 }

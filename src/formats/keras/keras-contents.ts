@@ -1,7 +1,9 @@
 /** What an HDF5 file of Keras holds, wherever it lies: its tensors, and what they are for. */
+import type { EncodedFile } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Tensor } from '../../checkpoint/tensor.ts';
+import { decodedSource } from '../../sources/decoded-source.ts';
 import type { Source } from '../../sources/source.ts';
 import type { Hdf5Place } from '../hdf5/hdf5-bytes.ts';
 import { type Hdf5File, readHdf5 } from '../hdf5/hdf5-file.ts';
@@ -15,6 +17,7 @@ export interface KerasContents {
   readonly layout: 'keras-v3' | 'keras-h5' | null;
   readonly step: number | null;
   readonly tensors: readonly Tensor[];
+  readonly encoded: readonly EncodedFile[];
   readonly optimizers: readonly Optimizer[];
   readonly problems: readonly Problem[];
   readonly isWhole: boolean;
@@ -56,18 +59,20 @@ export async function readKerasContents(
   from: { readonly listedIn: string; readonly config: KerasConfig | null },
 ): Promise<KerasContents> {
   const hdf5 = await readHdf5(source, place);
-  const { tensors, problems, isWhole } = tensorsOf(hdf5.arrays, place, from.listedIn);
+  const { tensors, encoded, problems, isWhole } = tensorsOf(hdf5.arrays, place, from.listedIn);
+  const own = decodedSource(source, encoded);
   const layout = layoutOf(hdf5);
   const config = from.config ?? attributeConfig(hdf5, from.listedIn);
   const headers = new Map(hdf5.arrays.map(({ path, header }) => [path, header]));
   const { optimizers, step } =
     layout === 'keras-h5'
-      ? await readLegacyVariables(source, tensors, config)
-      : await readKerasVariables(source, { tensors, headers, groups: hdf5.groups }, config);
+      ? await readLegacyVariables(own, tensors, config)
+      : await readKerasVariables(own, { tensors, headers, groups: hdf5.groups }, config);
   return {
     layout,
     step,
     tensors,
+    encoded,
     optimizers,
     problems: [...hdf5.problems, ...problems, ...config.problems],
     isWhole: hdf5.isWhole && isWhole,

@@ -61,6 +61,7 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     // A callback may have moved the rate between two checkpoints; the files do not say.
     hasScheduler: true,
     checksums: [],
+    encoded: contents.encoded,
     problems,
   };
 }

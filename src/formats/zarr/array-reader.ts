@@ -6,10 +6,10 @@ import type { Box, Piece, Placement } from '../../checkpoint/tensor.ts';
 import { crc32c } from '../../records/crc32c.ts';
 import { inParallel } from '../../sources/in-parallel.ts';
 import type { Source } from '../../sources/source.ts';
+import { boxesOf, chunksIn, type GridBox, gridOf, unwrittenMost } from '../chunk-grid.ts';
 import type { StoredValue } from '../ocdbt/tree-node.ts';
 import { type ArrayLayout, LayoutFault } from './array-layout.ts';
 import { type ArrayStore, bytesOf, lengthOf, sliceOf } from './array-store.ts';
-import { boxesOf, chunksIn, type GridBox, gridOf } from './chunk-grid.ts';
 import { placeChunk } from './chunk-placement.ts';
 import { readShard } from './shard-index.ts';
 
@@ -50,6 +50,7 @@ class ArrayReader {
   readonly #encoded: EncodedFile[] = [];
   readonly #checksums: StoredChecksum[] = [];
   readonly #problems: Problem[] = [];
+  #unwrittenSum = 0;
 
   constructor(source: Source, array: ArrayToRead) {
     this.#source = source;
@@ -64,12 +65,13 @@ class ArrayReader {
   }
 
   async #place(): Promise<Placement> {
-    const { shape, elements, chunkShape } = this.#array.layout;
+    const { layout } = this.#array;
+    const { shape, elements, chunkShape } = layout;
     if (elements === 0) return { kind: 'dense', pieces: [] };
     const chunks = chunksIn(gridOf(shape, chunkShape));
     const { stored, missing } = this.#array;
     if (chunks > stored && missing === 'damage') return this.#missing(chunks);
-    if (stored === 0) return this.#unwritten();
+    if (stored === 0) return this.#unwritten(elements);
     if (chunks > chunksMost) throw this.#limit();
     const found = await this.#find();
     if (!found) return { kind: 'absent', reason: 'its chunks cannot be read' };
@@ -81,7 +83,11 @@ class ArrayReader {
   }
 
   /** Chunks of the fill value; where none is said, writers and readers take zero. */
-  #unwritten(): Extract<Placement, { kind: 'zeros' | 'absent' }> {
+  #unwritten(elements: number): Extract<Placement, { kind: 'zeros' | 'absent' }> {
+    this.#unwrittenSum += elements;
+    if (this.#unwrittenSum > unwrittenMost) {
+      return { kind: 'absent', reason: `more than ${unwrittenMost} elements were never written` };
+    }
     if (this.#array.layout.fillsWithZeros !== false) return { kind: 'zeros' };
     return { kind: 'absent', reason: 'chunks were left out, and their fill value is not zero' };
   }
@@ -139,7 +145,7 @@ class ArrayReader {
 
   #unstored({ origin, sizes }: GridBox, key: string): Box | null {
     if (this.#array.missing === 'fill') {
-      const placement = this.#unwritten();
+      const placement = this.#unwritten(chunksIn(sizes));
       return placement.kind === 'zeros' ? { origin, sizes, placement } : null;
     }
     if (this.#array.store.isWhole) {

@@ -6,10 +6,10 @@ import type { Box } from '../../checkpoint/tensor.ts';
 import { toLogicalBytes } from '../../sources/element-bytes.ts';
 import type { Source } from '../../sources/source.ts';
 import { unzstdWhole, zstdContentSize, zstdWindow, zstdWindowMost } from '../../sources/zstd.ts';
+import { placeInChunk, stridesOf } from '../chunk-grid.ts';
 import type { StoredValue } from '../ocdbt/tree-node.ts';
 import { type ArrayLayout, LayoutFault } from './array-layout.ts';
 import { bytesOf, lengthOf, sliceOf } from './array-store.ts';
-import { isPrefix, stridesOf } from './chunk-grid.ts';
 
 /** A chunk as it is stored: of its layout's shape, or of the shape of chunks in a shard. */
 export interface Chunk {
@@ -82,16 +82,11 @@ function checkHead(head: Uint8Array, sizeBytes: number): void {
   throw new LayoutFault('shape-mismatch', 'damage', message);
 }
 
-/** In the file's order; logical order is row-major. */
 function placed(chunk: Chunk, file: string, offset: number): Box['placement'] {
   const { layout, chunkShape, sizes } = chunk;
-  const elements = sizes.reduce((product, size) => product * size, 1);
-  const isRowMajor = layout.order === 'C' || chunkShape.length < 2;
-  const isDense = isRowMajor && !layout.bigEndian && isPrefix(sizes, chunkShape);
-  if (isDense) return { kind: 'dense', pieces: [{ file, offset, elements, ...rankOf(file) }] };
-  const strides = stridesOf(chunkShape, layout.order);
-  const bigEndian = layout.bigEndian ? { bigEndian: true } : {};
-  return { kind: 'strided', file, offset, strides, extentBytes: chunkBytes(chunk), ...bigEndian };
+  const { order, bigEndian, dtype } = layout;
+  const at = { file, offset, ...rankOf(file) };
+  return placeInChunk({ chunkShape, sizes, order, bigEndian, dtype }, at);
 }
 
 /** Each process writes into a folder of its own. */

@@ -1,10 +1,10 @@
 /** The index of a shard: where each of its chunks lies. */
 import { crc32c } from '../../records/crc32c.ts';
 import type { Source } from '../../sources/source.ts';
+import { boxesOf, chunksIn, type GridBox, gridOf } from '../chunk-grid.ts';
 import type { StoredValue } from '../ocdbt/tree-node.ts';
 import { type ArrayLayout, LayoutFault, type ShardLayout } from './array-layout.ts';
 import { bytesOf, lengthOf, sliceOf } from './array-store.ts';
-import { boxesOf, chunksIn, type GridBox, gridOf } from './chunk-grid.ts';
 
 export interface ShardChunk {
   readonly box: GridBox;

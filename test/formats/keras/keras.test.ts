@@ -114,7 +114,7 @@ describe('an HDF5 file', () => {
       ['bf16', 'dense'],
       ['bool', 'dense'],
       ['i64', 'dense'],
-      ['f32', 'absent'],
+      ['f32', 'dense'],
       ['f32', 'inline'],
     ]);
     const sevenths = [0, 1, 2, 3, 4, 5].map((n) => Math.fround(n / 7));
@@ -147,8 +147,8 @@ describe('an HDF5 file', () => {
     expect(checkpoint?.tensors.length).toBe(1);
   });
 
-  it.each(['newer.weights.h5', 'data.h5'])('%s is said to be no checkpoint', async (name) => {
-    expect((await outcomeOf(join(made, name))).kind).toBe('not-a-checkpoint');
+  it('of other content is said to be no checkpoint', async () => {
+    expect((await outcomeOf(join(made, 'data.h5'))).kind).toBe('not-a-checkpoint');
   });
 
   it('that was compressed in its archive is read, and classes of the program are named', async () => {

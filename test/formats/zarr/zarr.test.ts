@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
 import { readChecksum } from '../../../src/scan/checksums.ts';
+import { temporaryFolder } from '../../sources/temporary-folder.ts';
 import { digestOf, fixtures } from '../golden.ts';
 
 const folder = join(fixtures, 'zarr-arrays');
@@ -49,5 +50,26 @@ describe('arrays that TensorStore wrote', () => {
       expect(await readChecksum(source, stored), stored.member).toBe(stored.expected);
     }
     await source.close();
+  });
+});
+
+describe('an array that is larger than any file', () => {
+  it('is not swept as zeros when nothing of it was written', async () => {
+    const place = join(temporaryFolder(), 'arrays', 'w');
+    mkdirSync(place, { recursive: true });
+    const metadata = {
+      zarr_format: 2,
+      shape: [1e12],
+      chunks: [2 ** 28],
+      dtype: '<f4',
+      compressor: null,
+      fill_value: 0,
+      order: 'C',
+      filters: null,
+    };
+    writeFileSync(join(place, '.zarray'), JSON.stringify(metadata));
+    const { checkpoint, source } = await openCheckpoint(join(place, '..'));
+    await source.close();
+    expect(checkpoint.tensors.map(({ placement }) => placement.kind)).toEqual(['absent']);
   });
 });

@@ -1,4 +1,9 @@
 /** The regular grid of an array's chunks: places, and the part of the array that each one is. */
+import { type DType, dtypeBits } from '../checkpoint/dtype.ts';
+import type { Box } from '../checkpoint/tensor.ts';
+
+/** Elements of an array that are zero as nothing was written: no bytes vouch for their number. */
+export const unwrittenMost = 2 ** 30;
 
 export interface GridBox {
   /** Index of the chunk in each dimension. */
@@ -66,4 +71,37 @@ export function isPrefix(sizes: readonly number[], chunk: readonly number[]): bo
   // A dimension of one element has no order; past the first longer one nothing may be cut.
   const first = sizes.findIndex((size) => size !== 1);
   return first < 0 || sizes.every((size, d) => d <= first || size === chunk[d]);
+}
+
+export interface ChunkLayout {
+  readonly chunkShape: readonly number[];
+  /** Elements of the array that it holds, at its beginning in each dimension. */
+  readonly sizes: readonly number[];
+  /** `F` runs along the first dimension. */
+  readonly order: 'C' | 'F';
+  readonly bigEndian: boolean;
+  readonly dtype: DType;
+}
+
+/** A whole chunk stored at `at`, in the file's order; logical order is row-major. */
+export function placeInChunk(
+  { chunkShape, sizes, order, bigEndian, dtype }: ChunkLayout,
+  at: { readonly file: string; readonly offset: number; readonly rank?: number },
+): Box['placement'] {
+  const isRowMajor = order === 'C' || chunkShape.length < 2;
+  if (isRowMajor && !bigEndian && isPrefix(sizes, chunkShape)) {
+    const elements = sizes.reduce((product, size) => product * size, 1);
+    return { kind: 'dense', pieces: [{ ...at, elements }] };
+  }
+  const { file, offset } = at;
+  const strides = stridesOf(chunkShape, order);
+  const extentBytes = (chunksIn(chunkShape) * dtypeBits[dtype]) / 8;
+  return {
+    kind: 'strided',
+    file,
+    offset,
+    strides,
+    extentBytes,
+    ...(bigEndian ? { bigEndian } : {}),
+  };
 }
