@@ -2,9 +2,7 @@
  * The memory of all runs in one state folder. An event is committed, with its number, before
  * anybody hears of it: kill -9 loses nothing and repeats nothing.
  */
-import { existsSync } from 'node:fs';
-import { LaikaError } from '../checkpoint/errors.ts';
-import { encodeJson } from '../records/numbers.ts';
+import { activeAlerts, findAlert, saveAlert } from './alert-log.ts';
 import type { AlertRecord } from './alert-record.ts';
 import {
   allCheckpoints,
@@ -20,13 +18,19 @@ import {
   trustedCheckpoints,
 } from './checkpoint-log.ts';
 import { type Clock, timestamp } from './clock.ts';
-import { type Driver, DriverError, openDriver } from './driver.ts';
+import type { Driver } from './driver.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 import { type EventFilter, passesFilter } from './event-filter.ts';
 import { appendEvents, headOf, oldestOf, pruneEvents, readEvents } from './event-log.ts';
-import { checkVersion, migrate } from './schema.ts';
-import { databasePath, prepareStateFolder, readWatchFile } from './state-folder.ts';
-import { takeWriterLock, type WriterLock } from './writer-lock.ts';
+import { openReader, openWriter, readMeta, type Store } from './open-store.ts';
+import {
+  addSighting,
+  forgetSightings,
+  type SeenCheckpoint,
+  seenAt,
+  sightingsOf,
+} from './sighting-log.ts';
+import type { WriterLock } from './writer-lock.ts';
 
 /** How a history is opened. */
 export interface HistoryOptions {
@@ -39,7 +43,7 @@ export interface HistoryOptions {
 export interface Recording {
   readonly checkpoint?: NewCheckpoint;
   /** Checkpoints seen for the first time and not judged yet. */
-  readonly sightings?: readonly { readonly run: string; readonly path: string }[];
+  readonly sightings?: readonly SeenCheckpoint[];
   readonly alert?: AlertRecord;
   /** What suspicions remember of the run, after this checkpoint. */
   readonly memory?: { readonly run: string; readonly text: string };
@@ -102,9 +106,7 @@ export class History {
   record(recording: Recording): readonly StoredEvent[] {
     const time = timestamp(this.#clock);
     const stored = this.#driver.transaction(() => {
-      for (const { run, path } of recording.sightings ?? []) {
-        this.#driver.run('INSERT OR IGNORE INTO sightings VALUES (?,?,?)', run, path, time);
-      }
+      for (const sighting of recording.sightings ?? []) addSighting(this.#driver, sighting, time);
       if (recording.checkpoint) insertCheckpoint(this.#driver, recording.checkpoint, time);
       if (recording.alert) saveAlert(this.#driver, recording.alert);
       const { memory } = recording;
@@ -175,25 +177,17 @@ export class History {
 
   /** Paths of checkpoints that were seen and await their verdict. */
   sightings(run: string): ReadonlySet<string> {
-    const rows = this.#driver.all('SELECT path FROM sightings WHERE run = ?', run);
-    return new Set(rows.map((row) => String(row.path)));
+    return sightingsOf(this.#driver, run);
   }
 
   /** When a checkpoint that awaits its verdict was first seen; null when it was not. */
   seenAt(run: string, path: string): string | null {
-    const sql = 'SELECT seen_at FROM sightings WHERE run = ? AND path = ?';
-    const row = this.#driver.all(sql, run, path)[0];
-    return row ? String(row.seen_at) : null;
+    return seenAt(this.#driver, { run, path });
   }
 
   /** Forgets checkpoints that went away before they were judged. */
   forgetSightings(run: string, paths: readonly string[]): void {
-    if (paths.length === 0) return;
-    this.#driver.transaction(() => {
-      for (const path of paths) {
-        this.#driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
-      }
-    });
+    forgetSightings(this.#driver, run, paths);
   }
 
   /** Every checkpoint of the run that was ever judged, in order; those long deleted too. */
@@ -208,14 +202,12 @@ export class History {
   }
 
   alert(id: string): AlertRecord | null {
-    const rows = this.#driver.all('SELECT alert FROM alerts WHERE id = ?', id);
-    return rows[0] ? (JSON.parse(String(rows[0].alert)) as AlertRecord) : null;
+    return findAlert(this.#driver, id);
   }
 
   /** Firing and acknowledged ones. */
   activeAlerts(): AlertRecord[] {
-    const rows = this.#driver.all('SELECT alert FROM alerts WHERE active = 1 ORDER BY id');
-    return rows.map((row) => JSON.parse(String(row.alert)) as AlertRecord);
+    return activeAlerts(this.#driver);
   }
 
   /** Keeps the newest `events` and the newest `results` documents of each run; both at least 1. */
@@ -234,104 +226,4 @@ export class History {
     this.#driver.close();
     this.#lock?.release();
   }
-}
-
-interface Store {
-  readonly driver: Driver;
-  readonly lock: WriterLock | null;
-}
-
-function openWriter(folder: string): Store {
-  prepareStateFolder(folder);
-  const lock = takeWriterLock(folder);
-  if (!lock) throw lockedBy(folder);
-  let driver: Driver | null = null;
-  try {
-    const opened = openDriver(databasePath(folder), { readOnly: false });
-    driver = opened;
-    opened.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
-    opened.all('PRAGMA journal_mode = WAL');
-    // NORMAL may lose the last commits with the power: an event that was seen would be gone.
-    opened.exec('PRAGMA synchronous = FULL');
-    const check = String(opened.all('PRAGMA quick_check(1)')[0]?.quick_check);
-    if (check !== 'ok') throw unusable(folder, check);
-    migrate(opened, folder);
-    opened.transaction(() => writeMeta(opened, 'writer', String(process.pid)));
-    return { driver: opened, lock };
-  } catch (error) {
-    driver?.close();
-    lock.release();
-    throw error instanceof DriverError ? unusable(folder, error.message) : error;
-  }
-}
-
-function openReader(folder: string): Store {
-  const path = databasePath(folder);
-  if (!existsSync(path)) {
-    const next = 'start `laika watch`, or name its folder with --state-dir';
-    throw new LaikaError({ code: 'path-missing', what: 'no history is here', where: folder, next });
-  }
-  let driver: Driver | null = null;
-  try {
-    driver = openDriver(path, { readOnly: true });
-    driver.exec('PRAGMA busy_timeout = 5000');
-    if (checkVersion(driver, folder) === 0) throw unusable(folder, 'its database is empty');
-    return { driver, lock: null };
-  } catch (error) {
-    driver?.close();
-    throw error instanceof DriverError ? unusable(folder, error.message) : error;
-  }
-}
-
-/** Names the process that holds the lock, as far as it has said who it is. */
-function lockedBy(folder: string): LaikaError {
-  const watch = readWatchFile(folder);
-  const holder = watch ? `process ${watch.pid}, ${watch.url}` : `process ${writerPid(folder)}`;
-  return new LaikaError({
-    code: 'state-locked',
-    what: 'another Laika writes this state folder',
-    where: folder,
-    why: `${holder}, holds it`,
-    next: 'stop that one, or give this one another folder with --state-dir',
-  });
-}
-
-function writerPid(folder: string): string {
-  try {
-    const { driver } = openReader(folder);
-    const pid = readMeta(driver, 'writer');
-    driver.close();
-    return pid ?? 'unknown';
-  } catch {
-    return 'unknown';
-  }
-}
-
-function readMeta(driver: Driver, key: string): string | null {
-  const rows = driver.all('SELECT value FROM meta WHERE key = ?', key);
-  return rows[0] ? String(rows[0].value) : null;
-}
-
-function writeMeta(driver: Driver, key: string, value: string): void {
-  driver.run('INSERT OR REPLACE INTO meta VALUES (?,?)', key, value);
-}
-
-function saveAlert(driver: Driver, alert: AlertRecord): void {
-  driver.run(
-    'INSERT OR REPLACE INTO alerts (id, run, active, alert) VALUES (?,?,?,?)',
-    alert.id,
-    alert.run,
-    alert.state === 'resolved' ? 0 : 1,
-    encodeJson(alert),
-  );
-}
-
-function unusable(folder: string, why: string): LaikaError {
-  return new LaikaError({
-    code: 'state-invalid',
-    what: 'the history in this state folder cannot be used',
-    where: folder,
-    why,
-    next: 'move the folder away, or give another one with --state-dir',
-  });
 }
