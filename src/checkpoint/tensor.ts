@@ -95,3 +95,6 @@ export interface Tensor {
   readonly elements: number;
   readonly placement: Placement;
 }
+
+/** Of a tensor whose entry says neither whose it is nor that another one has its bytes. */
+export const unowned = { parameter: null, mapping: null, aliasOf: null } as const;

@@ -1,6 +1,8 @@
 /** Does an engine compute here what the reference engine computes? For `laika doctor`. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { type DType, dtypeBits } from '../checkpoint/dtype.ts';
+import { unowned } from '../checkpoint/tensor.ts';
 import type { Operand } from '../laws/law.ts';
 import { blockElements, pageBytes } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
@@ -45,9 +47,7 @@ function streamOf(operand: Operand, dtype: DType, bytes: Uint8Array): Stream {
     tensor: {
       name: operand,
       role: 'other',
-      parameter: null,
-      mapping: null,
-      aliasOf: null,
+      ...unowned,
       file: 'self-test',
       dtype,
       shape: [elements],

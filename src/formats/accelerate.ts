@@ -2,7 +2,7 @@
 import type { Checkpoint, EncodedFile } from '../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../checkpoint/optimizer.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
-import type { Source, SourceFile } from '../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
 import { areFsdpFoldersWhole, holdsFsdpFolders, readFsdpFolders } from './fsdp-folders.ts';
 import { readTrainerWeights, weightFilesOf } from './hf-trainer-weights.ts';
@@ -78,7 +78,7 @@ class StateReader {
       layout: 'accelerate',
       step: agreedStep(this.#optimizers),
       complete: this.#isWhole && this.#parts.isWhole,
-      files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+      files: files.map(fileStateOf),
       tensors: this.#tensors,
       optimizers: this.#optimizers,
       frozen: this.#frozen,

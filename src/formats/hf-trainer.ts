@@ -2,9 +2,9 @@
  * A checkpoint folder of the Hugging Face Trainer: weights, optimizer, scheduler, and a state that
  * is written last.
  */
-import type { Checkpoint, EncodedFile, FileState } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint, EncodedFile } from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
-import type { Source, SourceFile } from '../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../sources/source.ts';
 import { innerTag } from './deepspeed/inner-tag.ts';
 import { isTagComplete, readTag, type TagContents } from './deepspeed/tag-folder.ts';
 import type { Format, Sighting } from './format.ts';
@@ -63,10 +63,6 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
   return new FolderReader(source, files).read();
 }
 
-function stateOf({ name, sizeBytes, identity }: SourceFile): FileState {
-  return { name, sizeBytes, identity };
-}
-
 class FolderReader {
   readonly #parts: TorchParts;
   readonly #all: readonly SourceFile[];
@@ -99,7 +95,7 @@ class FolderReader {
       layout: 'hf-trainer',
       step: state.step,
       complete: this.#isWhole && this.#parts.isWhole,
-      files: files.map(stateOf),
+      files: files.map(fileStateOf),
       tensors: this.#tensors,
       optimizers: [...(contents?.optimizers ?? []), ...(tag?.optimizers ?? [])],
       frozen: [...(contents?.frozen ?? []), ...(tag?.frozen ?? [])],

@@ -2,8 +2,8 @@
 import type { FileState } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
-import type { Placement, Tensor } from '../checkpoint/tensor.ts';
-import type { Source, SourceFile } from '../sources/source.ts';
+import { type Placement, type Tensor, unowned } from '../checkpoint/tensor.ts';
+import { fileStateOf, type Source, type SourceFile } from '../sources/source.ts';
 import { ProblemList } from './problem-list.ts';
 import { type Entry, readEntry } from './safetensors-entry.ts';
 import { checkTiling } from './safetensors-tiling.ts';
@@ -49,9 +49,8 @@ export async function readSafetensorsFile(
 }
 
 function unread(file: SourceFile): SafetensorsFile {
-  const { name, sizeBytes, identity } = file;
   return {
-    file: { name, sizeBytes, identity },
+    file: fileStateOf(file),
     tensors: [],
     metadata: new Map(),
     problems: [],
@@ -227,7 +226,6 @@ class HeaderReader {
     if (!dtype || !shape) return [];
     const role = roleOfModelTensor(name, dtype);
     const { name: file } = this.#file;
-    const nothing = { parameter: null, mapping: null, aliasOf: null } as const;
-    return [{ name, role, ...nothing, file, dtype, shape, elements, placement }];
+    return [{ name, role, ...unowned, file, dtype, shape, elements, placement }];
   }
 }

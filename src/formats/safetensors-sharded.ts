@@ -3,7 +3,7 @@ import type { Checkpoint, FileState } from '../checkpoint/checkpoint.ts';
 import { sizeBytes } from '../checkpoint/dtype.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
-import type { Source, SourceFile } from '../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
 import { ProblemList } from './problem-list.ts';
 import { tiesOf } from './safetensors.ts';
@@ -113,7 +113,7 @@ class ShardReader {
 
   async read(source: Source): Promise<ShardedSafetensors> {
     this.#problems.addAll(this.#contents.problems);
-    const states: FileState[] = this.#index ? [stateOf(this.#index)] : [];
+    const states: FileState[] = this.#index ? [fileStateOf(this.#index)] : [];
     const tied: [string, string][] = [];
     let isWhole = this.#contents.shardOf !== null;
     for (const name of this.#shards()) {
@@ -216,8 +216,4 @@ class ShardReader {
     const message = `total_size is ${totalSize}, the tensors have ${total} bytes`;
     this.#problems.add({ rule: 'note', kind: 'info', file: this.#index.name, message });
   }
-}
-
-function stateOf({ name, sizeBytes, identity }: SourceFile): FileState {
-  return { name, sizeBytes, identity };
 }

@@ -1,7 +1,7 @@
 /** Weights in several files of torch.save with an index: `pytorch_model-00001-of-00002.bin`. */
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { Problem } from '../checkpoint/problem.ts';
-import type { Source, SourceFile } from '../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../sources/source.ts';
 import type { Format, Sighting } from './format.ts';
 import { markModel } from './optimizer-state/model-tensors.ts';
 import type { TensorDraft } from './optimizer-state/tensor-draft.ts';
@@ -31,9 +31,7 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     layout: 'torch-sharded',
     step: null,
     complete: reader.isWhole && parts.isWhole,
-    files: [index, ...parts.files].map(({ name, sizeBytes, identity }) => {
-      return { name, sizeBytes, identity };
-    }),
+    files: [index, ...parts.files].map(fileStateOf),
     tensors: [...reader.tensors.values()],
     optimizers: [],
     frozen: [],

@@ -1,4 +1,5 @@
 /** Bytes of named files by range, and a listing. Nothing else in Laika touches a path. */
+import type { FileState } from '../checkpoint/checkpoint.ts';
 
 export interface SourceFile {
   /** Relative to the source, with `/`. */
@@ -8,6 +9,11 @@ export interface SourceFile {
   readonly identity: string;
   /** When it was last written, in milliseconds since 1970, where the storage says. */
   readonly modifiedMs?: number;
+}
+
+/** What a checkpoint keeps of a file: by it a change during the check is seen. */
+export function fileStateOf({ name, sizeBytes, identity }: SourceFile): FileState {
+  return { name, sizeBytes, identity };
 }
 
 export interface Source {

@@ -1,6 +1,6 @@
 /** Tensors, streams and sweeps made in memory. */
 import { type DType, dtypeBits } from '../../src/checkpoint/dtype.ts';
-import type { Piece, Placement, Tensor } from '../../src/checkpoint/tensor.ts';
+import { type Piece, type Placement, type Tensor, unowned } from '../../src/checkpoint/tensor.ts';
 import type { Engine, EngineContext, Stream, Sweep } from '../../src/engines/engine.ts';
 import type { Operand } from '../../src/laws/law.ts';
 import type { SummaryRecord } from '../../src/records/summary.ts';
@@ -42,9 +42,7 @@ export function tensorOf(dtype: DType, elements: number, placement: Placement): 
   return {
     name: 'tensor',
     role: 'other',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: 'file',
     dtype,
     shape: [elements],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { locate } from '../../src/checkpoint/locate.ts';
-import type { Box, Tensor } from '../../src/checkpoint/tensor.ts';
+import { type Box, type Tensor, unowned } from '../../src/checkpoint/tensor.ts';
 import { tilingFault } from '../../src/formats/box-tiling.ts';
 import { openLocalSource } from '../../src/sources/local.ts';
 import { readTensorBytes } from '../../src/sources/tensor-bytes.ts';
@@ -63,9 +63,7 @@ function tensorOf(shape: readonly number[], boxes: readonly Box[]): Tensor {
   return {
     name: 't',
     role: 'parameter',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: 'boxes',
     dtype: 'i32',
     shape,

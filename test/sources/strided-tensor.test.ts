@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DType } from '../../src/checkpoint/dtype.ts';
-import type { Placement, Tensor } from '../../src/checkpoint/tensor.ts';
+import { type Placement, type Tensor, unowned } from '../../src/checkpoint/tensor.ts';
 import { openLocalSource } from '../../src/sources/local.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { readTensorBytes } from '../../src/sources/tensor-bytes.ts';
@@ -39,9 +39,7 @@ function view(dtype: DType, shape: number[], given: View): Tensor {
   return {
     name: 'view',
     role: 'parameter',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: 'storage',
     dtype,
     shape,

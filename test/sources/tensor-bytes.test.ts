@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DType } from '../../src/checkpoint/dtype.ts';
-import type { Placement, Tensor } from '../../src/checkpoint/tensor.ts';
+import { type Placement, type Tensor, unowned } from '../../src/checkpoint/tensor.ts';
 import { openLocalSource } from '../../src/sources/local.ts';
 import { readTensorBytes } from '../../src/sources/tensor-bytes.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -18,9 +18,7 @@ function tensor(dtype: DType, elements: number, placement: Placement): Tensor {
   return {
     name: 't',
     role: 'parameter',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: 'a',
     dtype,
     shape: [elements],

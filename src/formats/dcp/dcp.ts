@@ -1,7 +1,7 @@
 /** torch.distributed.checkpoint: `.metadata` and a file of items for every rank. */
-import type { Checkpoint, FileState } from '../../checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { type DcpContents, readDcpContents } from './dcp-contents.ts';
 import { readRest } from './lightning-rest.ts';
@@ -90,7 +90,7 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
       opened.every(({ isWhole }) => isWhole) &&
       isOuterWhole(folders, files) &&
       rest.isWhole,
-    files: (opened.length > 0 ? read : files).map(stateOf),
+    files: (opened.length > 0 ? read : files).map(fileStateOf),
     tensors: contents.flatMap(({ tensors }) => tensors),
     optimizers: contents.flatMap(({ optimizers }) => optimizers),
     frozen: contents.flatMap(({ frozen }) => frozen),
@@ -106,10 +106,6 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
       ...unlisted(files, read, opened),
     ],
   };
-}
-
-function stateOf({ name, sizeBytes, identity }: SourceFile): FileState {
-  return { name, sizeBytes, identity };
 }
 
 function nameByRank({ tensors }: OpenedDcp, rank: number): void {

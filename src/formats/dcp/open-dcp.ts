@@ -4,7 +4,7 @@
  */
 import type { EncodedFile, StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Box, Placement } from '../../checkpoint/tensor.ts';
+import { type Box, type Placement, unowned } from '../../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
 import { windowSource } from '../../sources/window-source.ts';
 import { tilingFault } from '../box-tiling.ts';
@@ -168,9 +168,7 @@ class DcpReader {
     return {
       name,
       role: 'other',
-      parameter: null,
-      mapping: null,
-      aliasOf: null,
+      ...unowned,
       file: this.#homes.get(name) ?? this.#of.metadata.name,
       dtype: type?.dtype ?? 'u8',
       shape,

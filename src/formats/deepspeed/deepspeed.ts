@@ -1,5 +1,7 @@
 /** A tag's folder of DeepSpeed by itself: `global_step1000`. */
+
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { fileStateOf } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { TorchParts } from '../torch-parts.ts';
 import { isDeepSpeedName } from './rank-files.ts';
@@ -23,7 +25,7 @@ async function open({ source, files: all }: Sighting): Promise<Checkpoint> {
     path: source.path,
     layout: 'deepspeed',
     complete: isWhole && parts.isWhole,
-    files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    files: files.map(fileStateOf),
     ...contents,
     hasScheduler: hasScheduler || schedulers.length > 0,
     schedulers,

@@ -1,4 +1,5 @@
 /** An optimizer over flat vectors as one over parameters: names, groups, counters, joined tensors. */
+import { unowned } from '../../checkpoint/tensor.ts';
 import type { Owner } from '../optimizer-state/map-parameters.ts';
 import type { ModelTensors, RawOptimizer, RawState } from '../optimizer-state/raw-optimizer.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
@@ -122,9 +123,7 @@ export function absentOwner(name: string, { shape, elements }: Shape): TensorDra
   return {
     name,
     role: 'parameter',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: '',
     dtype: 'f32',
     shape,

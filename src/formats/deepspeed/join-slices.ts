@@ -1,6 +1,6 @@
 /** Puts slices of ranks' flat vectors together to the tensor that they are parts of. */
 import { dtypeBits } from '../../checkpoint/dtype.ts';
-import type { Piece, Placement } from '../../checkpoint/tensor.ts';
+import { type Piece, type Placement, unowned } from '../../checkpoint/tensor.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { Slice } from './flat-layout.ts';
 import type { Shape } from './stored-values.ts';
@@ -23,9 +23,7 @@ export function joinSlices(joined: Joined, vectorOf: VectorOf): TensorDraft | nu
   return {
     name,
     role: 'other',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: first.file,
     dtype: first.dtype,
     shape,

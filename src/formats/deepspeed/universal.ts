@@ -1,6 +1,6 @@
 /** DeepSpeed's universal checkpoint: the ranks' shares joined by ds_to_universal, a folder each. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { buildOptimizer } from '../optimizer-state/build-optimizer.ts';
 import { findFrozen } from '../optimizer-state/frozen.ts';
@@ -123,7 +123,7 @@ class UniversalReader {
       layout: 'deepspeed-universal',
       step: model?.steps ?? null,
       complete: isWhole && model !== null && !listed.some(({ rule }) => rule === 'shard-missing'),
-      files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+      files: files.map(fileStateOf),
       tensors: this.#tensors,
       ...found,
       tied: (model?.torch.tied ?? []).filter((pair) => pair.every((name) => names.has(name))),

@@ -1,6 +1,6 @@
 /** A training state that `flax.serialization` wrote: one MessagePack file. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { readTrainState } from '../jax/train-state.ts';
 import { looksLikeFlax } from './looks-like-flax.ts';
@@ -44,7 +44,6 @@ async function contentsOf(source: Source, file: SourceFile, tree: FlaxTree) {
 
 async function open(sighting: Sighting): Promise<Checkpoint> {
   const file = fileOf(sighting);
-  const { name, sizeBytes, identity } = file;
   const tree = await readOnly(sighting);
   const { step, optimizers, hasScheduler } = await contentsOf(sighting.source, file, tree);
   return {
@@ -52,7 +51,7 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
     layout: 'flax-msgpack',
     step,
     complete: tree.isWhole,
-    files: [{ name, sizeBytes, identity }],
+    files: [fileStateOf(file)],
     tensors: tree.tensors,
     optimizers,
     frozen: [],

@@ -1,7 +1,7 @@
 /** A Flax state as one MessagePack map of maps: its arrays by path; their bytes are jumped over. */
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Piece } from '../../checkpoint/tensor.ts';
+import { type Piece, unowned } from '../../checkpoint/tensor.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
@@ -180,9 +180,7 @@ class TreeReader {
     return {
       name,
       role: 'other',
-      parameter: null,
-      mapping: null,
-      aliasOf: null,
+      ...unowned,
       file,
       dtype: dtype as TensorDraft['dtype'],
       shape,

@@ -1,9 +1,9 @@
 /** One GGUF file: its header believed as far as the file bears it out, its tensors listed. */
 import type { EncodedFile, FileState } from '../../checkpoint/checkpoint.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement, Tensor } from '../../checkpoint/tensor.ts';
+import { type Placement, type Tensor, unowned } from '../../checkpoint/tensor.ts';
 import { isBlockCodec } from '../../sources/block-codecs.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import { ProblemList } from '../problem-list.ts';
 import { roleByName } from '../tensor-role.ts';
 import { GgufFault } from './gguf-cursor.ts';
@@ -25,14 +25,14 @@ const bytesMost = 2n ** 53n;
 
 /** @throws LaikaError `limit-exceeded`; as `Source.read`. */
 export async function readGgufFile(source: Source, file: SourceFile): Promise<GgufFile> {
-  const { name, sizeBytes, identity } = file;
+  const { name } = file;
   try {
     return new Lister(file, await readGgufHeader(source, file)).list();
   } catch (error) {
     if (!(error instanceof GgufFault)) throw error;
     const { rule, offset, message } = error;
     return {
-      file: { name, sizeBytes, identity },
+      file: fileStateOf(file),
       header: null,
       tensors: [],
       encoded: [],
@@ -74,9 +74,8 @@ class Lister {
       if (claim) claims.push(claim);
     }
     this.#compareNeighbours(claims);
-    const { name, sizeBytes, identity } = this.#file;
     return {
-      file: { name, sizeBytes, identity },
+      file: fileStateOf(this.#file),
       header: this.#header,
       tensors: uniqueNames(claims).map((claim) => this.#tensor(claim)),
       encoded: this.#encoded,
@@ -159,11 +158,10 @@ class Lister {
   #tensor(claim: Claim): Tensor {
     const { entry, type, shape, elements } = claim;
     const dtype = type.dtype ?? 'f32';
-    const nothing = { parameter: null, mapping: null, aliasOf: null } as const;
     return {
       name: entry.name,
       role: roleByName(entry.name, dtype),
-      ...nothing,
+      ...unowned,
       file: this.#file.name,
       dtype,
       ...(type.dtype === null ? { storedDtype: type.name } : {}),

@@ -2,7 +2,7 @@
 import type { EncodedFile } from '../../checkpoint/checkpoint.ts';
 import type { DType } from '../../checkpoint/dtype.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement } from '../../checkpoint/tensor.ts';
+import { type Placement, unowned } from '../../checkpoint/tensor.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
 import { placeChunks } from './chunked-array.ts';
@@ -89,14 +89,13 @@ class Lister {
     }
     const placement = this.#placement(array, dtype, Number(elements));
     if (!placement) return;
-    const nothing = { role: 'other', parameter: null, mapping: null, aliasOf: null } as const;
     const common = {
       file: this.#file,
       dtype,
       shape: shape.map(Number),
       elements: Number(elements),
     };
-    this.#tensors.set(name, { name, ...nothing, ...common, placement });
+    this.#tensors.set(name, { name, role: 'other', ...unowned, ...common, placement });
   }
 
   #report(array: Hdf5Array, found: Pick<Problem, 'rule' | 'kind' | 'message'>): void {

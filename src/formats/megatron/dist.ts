@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import { readDcpMetadata } from '../dcp/metadata.ts';
 import { type OpenedDcp, openDcp } from '../dcp/open-dcp.ts';
 import { checkSlices, type DcpFolder } from '../dcp/slices.ts';
@@ -126,7 +126,7 @@ async function open(source: Source, files: readonly SourceFile[]): Promise<Check
     layout: 'megatron-dist',
     step: common.iteration,
     complete: opened.isWhole && parts.isWhole && marker.backend !== null,
-    files: read.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    files: read.map(fileStateOf),
     tensors: [...marked.tensors, ...common.tensors, ...buckets.parts],
     wholes: buckets.wholes,
     optimizers: [...marked.optimizers, ...buckets.optimizers],

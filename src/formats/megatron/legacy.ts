@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { markModel } from '../optimizer-state/model-tensors.ts';
 import type { ModelTensors } from '../optimizer-state/raw-optimizer.ts';
@@ -97,7 +97,7 @@ class FolderReader {
       layout: 'megatron-legacy',
       step: this.#counted.reduce<number | null>((a, { step }) => Math.max(a ?? step, step), null),
       complete: isWhole && missing.length === 0,
-      files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+      files: files.map(fileStateOf),
       tensors: this.#tensors,
       optimizers: this.#optimizers,
       frozen: this.#frozen,

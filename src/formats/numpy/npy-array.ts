@@ -1,6 +1,6 @@
 /** One NumPy array in a file or in a member of an archive: listed as a tensor, its data untouched. */
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement, Tensor } from '../../checkpoint/tensor.ts';
+import { type Placement, type Tensor, unowned } from '../../checkpoint/tensor.ts';
 import type { Source } from '../../sources/source.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { readPickle } from '../pickle/read-pickle.ts';
@@ -122,8 +122,7 @@ async function listed(source: Source, found: Listing, as: ArrayName): Promise<Ar
   const { shape, elements } = header;
   const { name, listedIn: file } = as;
   const role = roleByName(name, dtype);
-  const nothing = { parameter: null, mapping: null, aliasOf: null } as const;
-  const tensor = { name, role, ...nothing, file, dtype, shape, elements, placement };
+  const tensor = { name, role, ...unowned, file, dtype, shape, elements, placement };
   return { tensor, problems, isWhole };
 }
 

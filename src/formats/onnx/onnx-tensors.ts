@@ -2,9 +2,9 @@
 import type { FileState, StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement, Tensor } from '../../checkpoint/tensor.ts';
+import { type Placement, type Tensor, unowned } from '../../checkpoint/tensor.ts';
 import { escapeReason } from '../../sources/safe-join.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import { ProblemList } from '../problem-list.ts';
 import { roleByName } from '../tensor-role.ts';
 import type { Initializer } from './graph-walk.ts';
@@ -64,7 +64,7 @@ export class OnnxTensors {
 
   get otherFiles(): FileState[] {
     return [...this.#others.values()].flatMap((file) => {
-      return file ? [{ name: file.name, sizeBytes: file.sizeBytes, identity: file.identity }] : [];
+      return file ? [fileStateOf(file)] : [];
     });
   }
 
@@ -85,10 +85,9 @@ export class OnnxTensors {
       this.#report(proto, placement);
       return;
     }
-    const nothing = { parameter: null, mapping: null, aliasOf: null } as const;
     const role = roleByName(name, dtype);
     const file = this.#file.name;
-    this.#tensors.set(name, { name, role, ...nothing, file, dtype, shape, elements, placement });
+    this.#tensors.set(name, { name, role, ...unowned, file, dtype, shape, elements, placement });
   }
 
   #report({ name: tensor, at: offset }: TensorProto, fault: Fault): void {

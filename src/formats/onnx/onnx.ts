@@ -1,7 +1,7 @@
 /** ONNX models: initializers in the model, or in files beside it. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { ProblemList } from '../problem-list.ts';
 import { walkModel } from './graph-walk.ts';
@@ -36,7 +36,7 @@ function modelOf({ source, files }: Sighting): SourceFile | undefined {
 async function open(sighting: Sighting): Promise<Checkpoint> {
   const { source } = sighting;
   const file = modelOf(sighting) as SourceFile;
-  const { name, sizeBytes, identity } = file;
+  const { name, sizeBytes } = file;
   const walker = new WireWalker(source, name);
   const tensors = new OnnxTensors(source, file, walker);
   const problems = new ProblemList();
@@ -69,7 +69,7 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
     layout: 'onnx',
     step: null,
     complete: !isCut && !tensors.isMissingFiles,
-    files: [{ name, sizeBytes, identity }, ...tensors.otherFiles],
+    files: [fileStateOf(file), ...tensors.otherFiles],
     tensors: tensors.tensors,
     optimizers: [],
     frozen: [],

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import { decodedSource } from '../../sources/decoded-source.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { readTrainState } from '../jax/train-state.ts';
 import { manifestName } from '../ocdbt/database.ts';
@@ -114,7 +114,7 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
     layout: 'orbax',
     step: state.step ?? (await stepOfJson(source, files, items)) ?? state.count,
     complete: judged.isComplete && read.every(({ arrays }) => arrays.isWhole),
-    files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    files: files.map(fileStateOf),
     tensors,
     optimizers: state.optimizers,
     frozen: [],

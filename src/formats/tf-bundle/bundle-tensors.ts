@@ -2,8 +2,8 @@
 import type { FileState, StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement } from '../../checkpoint/tensor.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { type Placement, unowned } from '../../checkpoint/tensor.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
 import type { BundleEntry, BundleIndex } from './bundle-index.ts';
@@ -122,9 +122,7 @@ class Lister {
       strings: this.#strings,
       checksums: this.#checksums,
       files: this.#shards.flatMap((file) => {
-        return file
-          ? [{ name: file.name, sizeBytes: file.sizeBytes, identity: file.identity }]
-          : [];
+        return file ? [fileStateOf(file)] : [];
       }),
       problems: this.#problems.toArray(),
       isWhole: this.#isWhole,
@@ -177,10 +175,18 @@ class Lister {
     dtype: DType,
     { placement, elements }: { placement: Placement; elements: number },
   ): void {
-    const nothing = { role: 'other', parameter: null, mapping: null, aliasOf: null } as const;
     const shape = entry.shape.map(Number);
     const file = this.#shards[entry.shard]?.name ?? this.#file;
-    this.#tensors.push({ name: entry.key, ...nothing, file, dtype, shape, elements, placement });
+    this.#tensors.push({
+      name: entry.key,
+      role: 'other',
+      ...unowned,
+      file,
+      dtype,
+      shape,
+      elements,
+      placement,
+    });
   }
 
   /** Null: too little can be believed to list it. */

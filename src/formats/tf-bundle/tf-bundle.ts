@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Source, SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { ProblemList } from '../problem-list.ts';
 import { ProtobufFault } from '../protobuf.ts';
@@ -94,14 +94,14 @@ async function readIndex(source: Source, file: SourceFile): Promise<BundleIndex 
 async function open(sighting: Sighting): Promise<Checkpoint> {
   const { source } = sighting;
   const file = indexOf(sighting) as SourceFile;
-  const { name, sizeBytes, identity } = file;
+  const { name } = file;
   const index = await readIndex(source, file);
   const nothing = { step: null, tensors: [], optimizers: [], frozen: [], tied: [], checksums: [] };
   const base = {
     ...nothing,
     path: source.path,
     layout: 'tf-bundle',
-    files: [{ name, sizeBytes, identity }],
+    files: [fileStateOf(file)],
     // A callback may have moved the rate between two checkpoints; the files do not say.
     hasScheduler: true,
   };

@@ -35,21 +35,16 @@ export async function readBarePickle(
   const reading = readPickle(bytes, file);
   const problems = pickleProblems(reading, { file, offset: 0, sizeBytes });
   const isSuspect = problems.some(({ kind }) => kind !== 'info');
-  const { lister, containers } = listTensors(reading.value ?? null, new NestedStorages(file), {
+  const found = listTensors(reading.value ?? null, new NestedStorages(file), {
     file,
     bigEndian: false,
     isSuspect,
   });
   return {
     root: reading.value,
-    containers,
-    tensors: lister.drafts,
-    byPath: lister.byPath,
-    places: lister.places,
-    parts: lister.parts,
-    tied: lister.tied,
+    ...found.listed,
     checksums: [],
-    problems: [...problems, ...lister.problems.toArray()],
+    problems: [...problems, ...found.problems],
     archiveName: '',
     isWhole: reading.fault === null,
     isForeign: false,

@@ -45,21 +45,12 @@ export async function readLegacyFile(
     }
   }
   const storages = new LegacyStorages(layout);
-  const { lister, containers } = listTensors(root ?? null, storages, {
-    file,
-    bigEndian: false,
-    isSuspect,
-  });
+  const found = listTensors(root ?? null, storages, { file, bigEndian: false, isSuspect });
   // Without the layout every tensor would say that its bytes are missing.
-  if (pickles.fault === null && layout.isWhole) problems.addAll(lister.problems.toArray());
+  if (pickles.fault === null && layout.isWhole) problems.addAll(found.problems);
   return {
     root,
-    containers,
-    tensors: lister.drafts,
-    byPath: lister.byPath,
-    places: lister.places,
-    parts: lister.parts,
-    tied: lister.tied,
+    ...found.listed,
     checksums: [],
     problems: problems.toArray(),
     archiveName: '',

@@ -1,7 +1,9 @@
 /** torch.save by every rank: DTensor and ShardedTensor states of FSDP, a file a rank. */
+
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
+import { fileStateOf } from '../../sources/source.ts';
 import type { Format, Sighting } from '../format.ts';
 import { TorchParts } from '../torch-parts.ts';
 import { readContents } from '../torch-zip/contents.ts';
@@ -35,7 +37,7 @@ async function open({ source, files }: Sighting): Promise<Checkpoint> {
     layout: 'torch-zip-ranks',
     step: contents?.step ?? null,
     complete: isWhole && parts.isWhole && found.missing.length === 0,
-    files: parts.files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    files: parts.files.map(fileStateOf),
     tensors,
     optimizers: contents?.optimizers ?? [],
     frozen: contents?.frozen ?? [],

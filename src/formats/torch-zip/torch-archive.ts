@@ -179,19 +179,15 @@ export async function readTorchArchive(
   const { root, isSuspect } = await readRoot(reading, member);
   if (root === undefined) return unread(archive, problems.toArray());
   const storages = new Storages(archive, skipped);
-  const { lister, containers } = listTensors(root, storages, { file, bigEndian, isSuspect });
-  problems.addAll(lister.problems.toArray());
-  problems.addAll(await inflateTensors(source, archive, lister.compressed));
+  const found = listTensors(root, storages, { file, bigEndian, isSuspect });
+  problems.addAll(found.problems);
+  problems.addAll(await inflateTensors(source, archive, found.compressed));
   problems.addAll(await findHiddenPickles(source, archive, storages.used));
   return {
     root,
-    containers,
+    ...found.listed,
     // A name without its values is no tensor: nothing about it may be believed.
-    tensors: skipped ? [] : lister.drafts,
-    byPath: skipped ? new Map() : lister.byPath,
-    places: lister.places,
-    parts: lister.parts,
-    tied: skipped ? [] : lister.tied,
+    ...(skipped ? { tensors: [], byPath: new Map(), tied: [] } : {}),
     checksums: checksumsOf(archive, reading.failed),
     problems: problems.toArray(),
     archiveName: archive.prefix,

@@ -1,6 +1,6 @@
 /** One file of torch.save as a checkpoint. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { SourceFile } from '../../sources/source.ts';
+import { fileStateOf, type SourceFile } from '../../sources/source.ts';
 import type { Sighting } from '../format.ts';
 import { readContents } from './contents.ts';
 import type { TorchFile } from './torch-file.ts';
@@ -16,13 +16,12 @@ export async function torchCheckpoint(
 ): Promise<Checkpoint> {
   const file = files[0] as SourceFile;
   const contents = await readContents({ source, file }, torch);
-  const { name, sizeBytes, identity } = file;
   return {
     path: source.path,
     layout,
     step: contents.step,
     complete: torch.isWhole,
-    files: [{ name, sizeBytes, identity }],
+    files: [fileStateOf(file)],
     tensors: torch.tensors,
     optimizers: contents.optimizers,
     frozen: contents.frozen,

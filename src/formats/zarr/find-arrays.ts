@@ -2,7 +2,7 @@
 import type { EncodedFile, StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import type { Placement } from '../../checkpoint/tensor.ts';
+import { type Placement, unowned } from '../../checkpoint/tensor.ts';
 import { inParallel } from '../../sources/in-parallel.ts';
 import type { Source } from '../../sources/source.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
@@ -160,7 +160,6 @@ function tensorOf(
   of: { file: string; layout: ArrayLayout; placement: Placement },
 ): TensorDraft {
   const { dtype, shape, elements } = of.layout;
-  const nothing = { parameter: null, mapping: null, aliasOf: null } as const;
   const { file, placement } = of;
-  return { name, role: 'other', ...nothing, file, dtype, shape, elements, placement };
+  return { name, role: 'other', ...unowned, file, dtype, shape, elements, placement };
 }

@@ -1,6 +1,8 @@
 /** Arrays of zarr by themselves: one in its folder, or a folder of several. */
+
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { decodedSource } from '../../sources/decoded-source.ts';
+import { fileStateOf } from '../../sources/source.ts';
 import { lastPart } from '../../sources/source-path.ts';
 import type { Format, Sighting } from '../format.ts';
 import { readTrainState } from '../jax/train-state.ts';
@@ -38,7 +40,7 @@ async function open({ source }: Sighting): Promise<Checkpoint> {
     layout: 'zarr',
     step: state.step ?? state.count,
     complete: true,
-    files: files.map(({ name, sizeBytes, identity }) => ({ name, sizeBytes, identity })),
+    files: files.map(fileStateOf),
     tensors,
     optimizers: state.optimizers,
     frozen: [],

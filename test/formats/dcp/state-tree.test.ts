@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { unowned } from '../../../src/checkpoint/tensor.ts';
 import type { DcpItem } from '../../../src/formats/dcp/items.ts';
 import { buildStateTree, type StateLeaf } from '../../../src/formats/dcp/state-tree.ts';
 import type { TensorDraft } from '../../../src/formats/optimizer-state/tensor-draft.ts';
@@ -16,9 +17,7 @@ function tensor(path: Path): StateLeaf {
   const content: TensorDraft = {
     name,
     role: 'other',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: '__0_0.distcp',
     dtype: 'f32',
     shape: [1],

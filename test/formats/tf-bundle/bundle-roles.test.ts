@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DType } from '../../../src/checkpoint/dtype.ts';
+import { unowned } from '../../../src/checkpoint/tensor.ts';
 import type { TensorDraft } from '../../../src/formats/optimizer-state/tensor-draft.ts';
 import { readBundleRoles } from '../../../src/formats/tf-bundle/bundle-roles.ts';
 import { MemorySource } from '../torch-zip/memory-source.ts';
@@ -11,9 +12,7 @@ function variable(path: string, shape: number[], value?: Uint8Array): TensorDraf
   return {
     name: path + attribute,
     role: 'other',
-    parameter: null,
-    mapping: null,
-    aliasOf: null,
+    ...unowned,
     file: 'ckpt-1.data-00000-of-00001',
     dtype,
     shape,
