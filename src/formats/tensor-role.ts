@@ -1,25 +1,17 @@
 /** What a model's own tensor is for, as far as its name and type say. */
+import { constantBufferNames } from '../checkpoint/constant-buffer-names.ts';
 import { type DType, isComplex, isFloat } from '../checkpoint/dtype.ts';
 import type { Role } from '../checkpoint/tensor.ts';
 
 /** Last parts of names under which modules register buffers. */
 const bufferNames = new Set([
+  ...constantBufferNames,
   'running_mean',
   'running_var',
   'num_batches_tracked',
-  'inv_freq',
-  'original_inv_freq',
-  'cos_cached',
-  'sin_cached',
-  'position_ids',
-  'token_type_ids',
-  'relative_position_index',
-  'relative_coords_table',
   'attn_mask',
   'attention_mask',
-  'causal_mask',
   'mask',
-  'masked_bias',
 ]);
 
 /** Only floating point takes gradients: any other type that is no known buffer stays `other`. */

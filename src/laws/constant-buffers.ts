@@ -1,18 +1,7 @@
 /** Buffers that modules compute once and training never writes: known by name, some by their values. */
+import { constantBufferNames } from '../checkpoint/constant-buffer-names.ts';
 
-/** Last parts of names that mean the same in every library; `mask` alone may be a pruning mask. */
-const constantNames = new Set([
-  'inv_freq',
-  'original_inv_freq',
-  'cos_cached',
-  'sin_cached',
-  'position_ids',
-  'token_type_ids',
-  'relative_position_index',
-  'relative_coords_table',
-  'causal_mask',
-  'masked_bias',
-]);
+const constantNames = new Set(constantBufferNames);
 
 /** GPT-2 and its kin keep their causal mask under the name of a bias. */
 const maskedAttention = /(^|\.)(attn|attention|self_attn|self_attention)\.(bias|attn_mask)$/;
