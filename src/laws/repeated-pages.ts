@@ -11,8 +11,21 @@ export interface RepeatedPage {
 /** Pairs kept of one tensor; more add nothing to the finding. */
 const pairsKept = 64;
 
-function at(digests: Uint32Array, page: number): string {
-  return `${digests[2 * page]}:${digests[2 * page + 1]}`;
+/** The digests of whole pages, one integer each. */
+function integersOf(digests: Uint32Array, pages: number): BigUint64Array {
+  return new BigUint64Array(digests.slice(0, 2 * pages).buffer);
+}
+
+/** Digests that more than one page has. Sorted, they are neighbours: no table of all pages is built. */
+function sharedBy(digests: BigUint64Array): Set<bigint> {
+  const sorted = digests.slice().sort();
+  const shared = new Set<bigint>();
+  const words = new Uint32Array(sorted.buffer);
+  for (let i = 2; i < words.length; i += 2) {
+    if (words[i] !== words[i - 2] || words[i + 1] !== words[i - 1]) continue;
+    shared.add(sorted[i >>> 1] as bigint);
+  }
+  return shared;
 }
 
 /**
@@ -21,13 +34,17 @@ function at(digests: Uint32Array, page: number): string {
  * exempt: a digest does not tell.
  */
 export function repeatedPages(base: Uint32Array, head: Uint32Array, pages: number): RepeatedPage[] {
-  const first = new Map<string, number>();
-  const found = new Map<string, RepeatedPage>();
-  for (let page = 0; page < pages; page++) {
-    const digest = at(head, page);
+  const after = integersOf(head, pages);
+  const shared = sharedBy(after);
+  if (shared.size === 0) return [];
+  const before = integersOf(base, pages);
+  const first = new Map<bigint, number>();
+  const found = new Map<bigint, RepeatedPage>();
+  for (const [page, digest] of after.entries()) {
+    if (!shared.has(digest)) continue;
     const of = first.get(digest);
     if (of === undefined) first.set(digest, page);
-    else if (!found.has(digest) && at(base, of) !== at(base, page)) {
+    else if (!found.has(digest) && before[of] !== before[page]) {
       found.set(digest, { page, of });
       if (found.size === pairsKept) break;
     }
