@@ -1,5 +1,5 @@
 /**
- * How fast is Laika?   npm run bench -- [kernels files pair dirty scaling start] [--data FOLDER]
+ * How fast is Laika?   npm run bench -- [kernels files pair profile dirty scaling start] [--data FOLDER]
  *   [--rounds N] [--gib N] [--pair-gib N] [--largest GB] [--python PATH] [--write]
  *
  * Answers every question, or those named. `--data` keeps the data there between runs (8 GiB and more
@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelSpeeds } from './kernels.ts';
+import { profiles } from './profile.ts';
 import {
   type Answer,
   dirtySpeeds,
@@ -48,6 +49,7 @@ const questions: Readonly<Record<string, (setting: Setting) => Promise<Answer>>>
   kernels: async () => alone(await kernelSpeeds()),
   files: both,
   pair: pairSpeeds,
+  profile: profiles,
   dirty: dirtySpeeds,
   scaling: (setting) => scalingSpeeds(setting, [...new Set(sizes)]),
   start: startSpeeds,
@@ -74,6 +76,7 @@ const setting: Setting = {
   rounds: Number(values.rounds),
   python,
   hasTorch: packageVersion(python, 'torch') !== null,
+  hasWeightlens: packageVersion(python, 'weightlens') !== null,
 };
 try {
   for (const name of named) {

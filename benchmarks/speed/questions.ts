@@ -1,6 +1,6 @@
 /** The questions about whole runs. Each is verified before it is timed. */
 import { statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Contender, compete, type Measured, run, spreadOf } from './measure.ts';
 import { laika, peers, root, type Setting } from './setting.ts';
@@ -117,6 +117,10 @@ export async function fileSpeeds(dtype: 'f32' | 'bf16', setting: Setting): Promi
         },
       ]
     : [];
+  const lens = join(dirname(setting.python), 'lens');
+  const weightlens: Contender[] = setting.hasWeightlens
+    ? [{ name: 'weightlens', command: `${lens} analyze ${file}`, rounds: 1 }]
+    : [];
   const measured = await compete(
     [
       { name: 'cat', command: `cat ${file} > /dev/null` },
@@ -133,6 +137,7 @@ export async function fileSpeeds(dtype: 'f32' | 'bf16', setting: Setting): Promi
         rounds: 1,
       },
       ...torch,
+      ...weightlens,
       { name: 'sha256sum', command: `sha256sum ${file}`, rounds: 1 },
     ],
     setting.rounds,
@@ -152,6 +157,10 @@ export async function fileSpeeds(dtype: 'f32' | 'bf16', setting: Setting): Promi
   if (setting.hasTorch) {
     const found = ratio(measured, ['torch, plain', 'laika'], 'cpu');
     aims.push(target('laika / torch written plainly, CPU-second', 12, found));
+  }
+  if (setting.hasWeightlens && dtype === 'f32') {
+    const found = ratio(measured, ['weightlens', 'laika'], 'cpu');
+    aims.push(target('laika / weightlens, CPU-second', 30, found));
   }
   const text = `${rows(measured, () => size)}\n\n${commands(measured, setting)}`;
   return { text, targets: aims.map((each) => ({ ...each, what: `${dtype}: ${each.what}` })) };

@@ -17,9 +17,10 @@ export interface Setting {
   /** Folder with what make_data.py wrote. */
   readonly data: string;
   readonly rounds: number;
-  /** A Python with NumPy, and whether it has torch. */
+  /** A Python with NumPy, and what else it has. */
   readonly python: string;
   readonly hasTorch: boolean;
+  readonly hasWeightlens: boolean;
 }
 
 function said(command: string, words: readonly string[]): string | null {
@@ -34,7 +35,8 @@ function said(command: string, words: readonly string[]): string | null {
 
 /** Is a Python package there, and in which version? */
 export function packageVersion(python: string, name: string): string | null {
-  return said(python, ['-c', `import ${name}; print(${name}.__version__)`]);
+  const ask = `import importlib.metadata as m; print(m.version('${name}'))`;
+  return said(python, ['-c', ask]);
 }
 
 /** Lines that say what the figures were measured on. */
@@ -51,7 +53,8 @@ export function machine(python: string): string {
     `node     ${process.version}`,
     `laika    ${said('git', ['-C', root, 'describe', '--always', '--dirty']) ?? 'not a checkout'}`,
     `python   ${said(python, ['--version'])}, NumPy ${packageVersion(python, 'numpy')}, ` +
-      `torch ${packageVersion(python, 'torch') ?? 'absent'}`,
+      `torch ${packageVersion(python, 'torch') ?? 'absent'}, ` +
+      `weightlens ${packageVersion(python, 'weightlens') ?? 'absent'}`,
   ];
   return lines.join('\n');
 }

@@ -19,16 +19,8 @@ export { replayMoments } from './law-replay-moments';
 export { replayWeights } from './law-replay-weights';
 export { secondMomentDecay } from './law-second-moment-decay';
 export { isFiniteFloat32, stateProgress, stateProgressFloat32 } from './law-state-progress';
-export {
-  countDeltas,
-  gainBlock,
-  gainFloat32,
-  moveBlock,
-  moveFloat32,
-  ratioBlock,
-  ratioFloat32,
-  sumRows,
-} from './movement';
+export { gainBlock, gainFloat32, ratioBlock, ratioFloat32 } from './moments';
+export { countDeltas, moveBlock, moveFloat32, sumRows } from './movement';
 export { markNonFinite, tally } from './ratio';
 export {
   squaresFloat32,

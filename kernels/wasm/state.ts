@@ -59,6 +59,23 @@ export function combine(address: usize): f64 {
   return a + b;
 }
 
+// @ts-ignore: decorator
+@inline
+export function storeChains(address: usize, a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(address, a);
+  v128.store(address, b, 16);
+  v128.store(address, c, 32);
+  v128.store(address, d, 48);
+}
+
+/** `combine` of eight chains that are still in registers; `address` is room for them. */
+// @ts-ignore: decorator
+@inline
+export function combineChains(address: usize, a: v128, b: v128, c: v128, d: v128): f64 {
+  storeChains(address, a, b, c, d);
+  return combine(address);
+}
+
 /** Takes |x| of element `index` into the two largest. */
 // @ts-ignore: decorator
 @inline

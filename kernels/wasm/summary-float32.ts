@@ -26,6 +26,7 @@ import {
   ZERO_BLOCKS,
   bump,
   combine,
+  storeChains,
   takeSize,
 } from './state';
 import { summariseBlock } from './summary-scalar';
@@ -242,15 +243,6 @@ function sumFinite(data: usize, state: usize): void {
   }
   storeChains(state + CHAINS, s0, s1, s2, s3);
   storeChains(state + SQUARE_CHAINS, q0, q1, q2, q3);
-}
-
-// @ts-ignore: decorator
-@inline
-function storeChains(at: usize, a: v128, b: v128, c: v128, d: v128): void {
-  v128.store(at, a);
-  v128.store(at, b, 16);
-  v128.store(at, c, 32);
-  v128.store(at, d, 48);
 }
 
 // @ts-ignore: decorator
