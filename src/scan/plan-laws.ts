@@ -24,6 +24,8 @@ export interface PlanContext {
   readonly coverage: CoverageTally;
   /** Base and head are two copies of one step. */
   readonly sameStep: boolean;
+  /** By the trainer's own step, and not by counters of optimizers alone. */
+  readonly sameTrainer: boolean;
   /** Why no pair law can run (`no base`, …); null where they can. */
   readonly pairRefusal: string | null;
   /** What is known of the update of each unit's average, by unit key. */

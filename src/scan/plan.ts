@@ -86,6 +86,7 @@ function planCopies(streams: Streams, context: PlanContext): PlannedCopy[] {
     const expected = streams[`${letter}A`];
     const found = streams[`${letter}B`];
     if (!expected || !found || expected.tensor.dtype !== found.tensor.dtype) continue;
+    if (letter === 'e' && !context.sameTrainer) continue;
     copies.push({ reason: 'same-step', left: `${letter}A`, right: `${letter}B`, expected, found });
   }
   return copies;

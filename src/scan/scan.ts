@@ -131,14 +131,14 @@ export async function scanPair(
   const alignment = alignCheckpoints(pair.head, pair.base);
   const steps = judgeSteps(alignment, pair, coverage);
   const refusal = pairRefusal(alignment, steps, ends);
-  const { sameStep } = steps;
+  const { sameStep, sameTrainer } = steps;
   const paired = alignment.units.filter((unit) => {
     const { stepBase, stepHead } = stepsOf(unit, pair);
     return refusal === null && stepBase !== null && stepHead === stepBase + 1;
   });
   const averagings = await findAveragings(paired, ends, options.optimizer?.averageDecay);
   const context: PlanContext = {
-    ...{ pair, options, coverage, sameStep, averagings },
+    ...{ pair, options, coverage, sameStep, sameTrainer, averagings },
     pairRefusal: refusal,
   };
   await run.runAll(planGroups(alignment.units, planUnit, context));

@@ -15,6 +15,11 @@ export interface StepReport {
   readonly faults: readonly CounterFault[];
   /** Base and head are two copies of one step. */
   readonly sameStep: boolean;
+  /**
+   * The trainer's own step says so too. Where counters of optimizers alone do, a step may lie between
+   * the copies that was gathered or skipped: it moved statistics and gathered gradients.
+   */
+  readonly sameTrainer: boolean;
   /** Every counter went backwards: another ancestry, not damage. */
   readonly backwards: boolean;
 }
@@ -70,5 +75,5 @@ export function judgeSteps(alignment: Alignment, pair: Pair, coverage: CoverageT
   const unsaid = pair.base !== null && (trainer.head === null || trainer.base === null);
   const standing = pairs.every(({ head, base }) => head === base);
   const sameStep = standing && (sameTrainer || (unsaid && pairs.length > 0));
-  return { faults, sameStep, backwards };
+  return { faults, sameStep, sameTrainer: sameStep && sameTrainer, backwards };
 }

@@ -1,7 +1,7 @@
 /** Sweeps over tensors that belong to no parameter's state: buffers, frozen parameters, ties. */
 import type { Alignment, Ends } from '../checkpoint/align.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import type { Tensor } from '../checkpoint/tensor.ts';
+import type { Role, Tensor } from '../checkpoint/tensor.ts';
 import { isConstantBuffer, isOtherwise } from '../laws/constant-buffers.ts';
 import { planComparison, planSingle } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
@@ -68,13 +68,18 @@ async function sweepRecomputed(run: SweepRunner, tensor: Tensor, head: Opened): 
   }
 }
 
+/** What a step writes that no optimizer's counter counts. */
+const moveBetween: ReadonlySet<Role> = new Set(['buffer', 'gradient', 'step', 'average']);
+
 function singleReason(
   ends: Ends,
   frozen: ReadonlySet<string>,
-  sameStep: boolean,
+  { sameStep, sameTrainer }: PlanContext,
 ): 'same-step' | 'frozen' | 'constant' | null {
   if (!ends.head || !ends.base) return null;
-  if (sameStep) return ends.head.role === 'other' ? null : 'same-step';
+  const { role } = ends.head;
+  if (sameStep && role === 'other') return null;
+  if (sameStep && (sameTrainer || !moveBetween.has(role))) return 'same-step';
   if (frozen.has(ends.head.name)) return 'frozen';
   return isBuffer(ends.head) ? 'constant' : null;
 }
@@ -104,7 +109,7 @@ export async function sweepSingles(
   const tied = comparable ? await sweepSeenTies(run, alignment, ends) : new Set<string>();
   const frozen = new Set(context.pair.head.frozen.filter((name) => !tied.has(name)));
   const owners = new Set(alignment.units.map(({ key }) => key));
-  const reasonOf = (single: Ends) => singleReason(single, frozen, context.sameStep);
+  const reasonOf = (single: Ends) => singleReason(single, frozen, context);
   const plan = (single: Ends, own: PlanContext) => {
     countLooseAverage(single.head, owners, own);
     return planSingle(single, reasonOf(single), own);

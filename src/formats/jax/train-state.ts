@@ -49,7 +49,17 @@ export async function readTrainState(
   const own = tensors.filter(({ role }) => role === 'step').filter(isStep);
   const step = agreed(own.map(({ name }) => scalars.get(name) ?? null));
   const states = optimizers.flatMap(({ parameters }) => parameters);
-  return { step, count: agreed(states.map((each) => each.step)), optimizers, hasScheduler };
+  // A step that gathers gradients, or that is skipped, moves what no counter of updates counts.
+  const isHeld = tensors.some(isHolding);
+  const count = isHeld ? null : agreed(states.map((each) => each.step));
+  return { step, count, optimizers, hasScheduler };
+}
+
+/** Counters of steps that move no weights: optax's MultiSteps and apply_if_finite. */
+function isHolding({ name, elements }: TensorDraft): boolean {
+  const parts = name.split('.');
+  if (elements !== 1 || optimizerDepth(parts) === 0) return false;
+  return /^(mini_step|notfinite_count)$/.test(parts.at(-1) as string);
 }
 
 async function readScalars(

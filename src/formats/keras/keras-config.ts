@@ -59,9 +59,21 @@ export function readKerasConfig({ text, file, where }: ConfigText): KerasConfig 
   };
 }
 
+/** Optimizers that wrap one another: the loss is scaled, and its gradients are those of no scale. */
+const wrapsMost = 4;
+
+function innermost(optimizer: JsonValue | undefined): JsonValue | undefined {
+  let own = optimizer;
+  for (let i = 0; i < wrapsMost && inside(own, 'class_name') === 'LossScaleOptimizer'; i += 1) {
+    own = inside(inside(own, 'config'), 'inner_optimizer');
+  }
+  return own;
+}
+
 function settingsOf(optimizer: JsonValue | undefined): KerasSettings {
-  const name = inside(optimizer, 'class_name');
-  const config = inside(optimizer, 'config');
+  const own = innermost(optimizer);
+  const name = inside(own, 'class_name');
+  const config = inside(own, 'config');
   if (typeof name !== 'string' || config === undefined || !isJsonObject(config)) return noSettings;
   return { className: name, config: plainRecord(config) };
 }

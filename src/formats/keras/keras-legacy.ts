@@ -57,7 +57,7 @@ export async function readLegacyVariables(
     learningRate: rates && !config.constrains ? await readScalar(source, rates) : null,
     slots,
   });
-  return { optimizers: [optimizer], step: optimizer.parameters[0]?.step ?? value };
+  return { optimizers: [optimizer], step: value };
 }
 
 function markModel(tensor: TensorDraft): void {
@@ -79,5 +79,7 @@ function belowOptimizer(name: string): string {
   const [optimizer] = parts;
   parts.shift();
   if (parts[0] === optimizer) parts.shift();
+  // One that scales the loss comes before the one that moves weights.
+  else if (optimizer?.startsWith('loss_scale_optimizer') && parts.length > 1) parts.shift();
   return parts.join('/');
 }

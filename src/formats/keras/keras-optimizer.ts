@@ -38,6 +38,8 @@ export interface KerasOptimizer {
   readonly prefix: string;
   readonly file: string;
   readonly settings: KerasSettings;
+  /** The optimizer's own name, where the file has it: what its slots mean, not which class it is. */
+  readonly named?: string | null;
   /** The counter of updates, and its value. */
   readonly iterations: { readonly tensor: TensorDraft; readonly value: number | null } | null;
   /** As stored; null where it is no variable: a schedule computes it. */
@@ -130,7 +132,7 @@ function stepOf({ iterations, settings, slots }: KerasOptimizer): number | null 
 /** Marks the variables with role and owner, and says what the optimizer holds. */
 export function buildKerasOptimizer(raw: KerasOptimizer): Optimizer {
   const { prefix, file, settings, iterations, slots } = raw;
-  const family = settings.className ?? prefix.split('/').at(-2) ?? '';
+  const family = settings.className ?? raw.named ?? prefix.split('/').at(-2) ?? '';
   if (iterations) iterations.tensor.role = 'step';
   const names = new Set(slots.map(({ slot }) => slot));
   const step = stepOf(raw);

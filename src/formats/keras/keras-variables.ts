@@ -11,7 +11,10 @@ import { buildKerasOptimizer } from './keras-optimizer.ts';
 import { inModelOrder } from './model-order.ts';
 import { orderSlots } from './order-slots.ts';
 
-const optimizerPath = /^(.*\/)?optimizer\/vars\/[0-9]+$/;
+const optimizerPath = /^(?:.*\/)?optimizer\/(?:inner_optimizer\/)*vars\/[0-9]+$/;
+
+/** One that scales the loss keeps its own few variables, and holds the one that moves weights. */
+const innerPart = /\/inner_optimizer\//g;
 const variablePath = /^(?:(.*)\/)?([^/]+)\/vars\/([0-9]+)$/;
 
 export interface KerasVariables {
@@ -32,10 +35,13 @@ export async function readKerasVariables(
   from: KerasVariables,
   config: KerasConfig,
 ): Promise<KerasRoles> {
-  const state = from.tensors.filter(({ name }) => optimizerPath.test(name));
-  const own = new Set(state);
+  const all = from.tensors.filter(({ name }) => optimizerPath.test(name));
+  const own = new Set(all);
   const model = from.tensors.filter((tensor) => !own.has(tensor));
-  markModel(model);
+  markModel(model, from.groups);
+  const depth = ({ name }: TensorDraft) => name.match(innerPart)?.length ?? 0;
+  const innermost = all.reduce((most, tensor) => Math.max(most, depth(tensor)), 0);
+  const state = all.filter((tensor) => depth(tensor) === innermost);
   if (state.length === 0) return { optimizers: [], step: null };
   state.sort((a, b) => numberOf(a) - numberOf(b));
   const [counter, second] = state;
@@ -46,8 +52,10 @@ export async function readKerasVariables(
     headers: from.headers,
     configured: configuredPlaces(from.groups, config),
   });
+  const prefix = `${counter.name.slice(0, counter.name.lastIndexOf('/'))}/`;
+  const named = nameOf(from.groups.get(prefix.slice(0, -1)));
   const lay = (first: number) => {
-    const options = { className, amsgrad: told.amsgrad === true, isOrdered: ordered !== null };
+    const options = { className, named, config: told, isOrdered: ordered !== null };
     return orderSlots(state.slice(first), ordered ?? parameters, options);
   };
   // A schedule takes the place of the rate: then the second variable is a state like the others.
@@ -56,21 +64,31 @@ export async function readKerasVariables(
   const hasRate = second?.shape.length === 0 && (withRate.length > 0 || slots.length === 0);
   const rate = hasRate && second ? await readScalar(source, second) : null;
   const value = await readScalar(source, counter);
-  const prefix = `${counter.name.slice(0, counter.name.lastIndexOf('/'))}/`;
   const optimizer = buildKerasOptimizer({
     prefix,
+    named,
     file: counter.file,
     settings: config.settings,
     iterations: { tensor: counter, value },
     learningRate: config.constrains ? null : rate,
     slots,
   });
-  return { optimizers: [optimizer], step: optimizer.parameters[0]?.step ?? value };
+  return { optimizers: [optimizer], step: value };
+}
+
+/** What the optimizer is called: after its class, where nobody called it otherwise. */
+function nameOf(texts: Texts | undefined): string | null {
+  return texts?.get('name')?.[0]?.replace(/_[0-9]+$/, '') ?? null;
 }
 
 function numberOf({ name }: TensorDraft): number {
   return Number(variablePath.exec(name)?.[3] ?? 0);
 }
+
+/** Layers of which some variables are not trained, and those of which nothing is known. */
+const unknown = /^(seed_generator|spectral_normalization|random_\w+)$/;
+const special =
+  /^(normalization|batch_normalization|seed_generator|spectral_normalization|random_\w+)$/;
 
 /** Places of the outermost layers in the configuration, by their groups. */
 function configuredPlaces(
@@ -87,8 +105,11 @@ function configuredPlaces(
   return configured;
 }
 
-/** Layers keep what they train first and their statistics last. */
-function markModel(model: readonly TensorDraft[]): void {
+/**
+ * Layers keep what they train first and their statistics last. A program's own model puts a layer in a
+ * group of its attribute's name; the layer's own name, which Keras makes of its class, is beside it.
+ */
+function markModel(model: readonly TensorDraft[], groups: KerasVariables['groups']): void {
   const counts = new Map<string, number>();
   for (const { name } of model) {
     const group = name.slice(0, name.lastIndexOf('/'));
@@ -97,13 +118,20 @@ function markModel(model: readonly TensorDraft[]): void {
   for (const tensor of model) {
     const parts = variablePath.exec(tensor.name);
     if (!parts || !(isFloat(tensor.dtype) || isComplex(tensor.dtype))) continue;
-    const layer = (parts[2] as string).replace(/_[0-9]+$/, '');
+    const group = tensor.name.slice(0, tensor.name.lastIndexOf('/'));
+    const own = groups.get(group)?.get('name')?.[0] ?? '';
+    // Groups of `layers` are called after the class, whatever the layer is called.
+    const isByClass = /(^|\/)layers\/[^/]+\/vars\//.test(tensor.name);
+    const names = [parts[2] as string, isByClass ? '' : own];
+    const layer = names
+      .map((name) => name.replace(/_[0-9]+$/, ''))
+      .find((name) => special.test(name));
     const number = Number(parts[3]);
-    const count = counts.get(tensor.name.slice(0, tensor.name.lastIndexOf('/'))) ?? 0;
+    const count = counts.get(group) ?? 0;
     const isStatistic =
       layer === 'normalization' ||
       (layer === 'batch_normalization' && count >= 2 && number >= count - 2);
-    const isUnknown = /^(seed_generator|spectral_normalization|random_\w+)$/.test(layer);
+    const isUnknown = layer !== undefined && unknown.test(layer);
     if (!isUnknown) tensor.role = isStatistic ? 'buffer' : 'parameter';
   }
 }

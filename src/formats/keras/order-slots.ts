@@ -2,47 +2,88 @@
  * Which parameter each variable of a Keras 3 optimizer belongs to, where they have numbers for names.
  * They come in the order of the model's trainable variables, two or three for each.
  */
+import type { HyperValue } from '../../checkpoint/optimizer.ts';
 import { matchInOrder } from '../optimizer-state/order-match.ts';
 import { sameShape } from '../optimizer-state/state-shape.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { KerasSlot } from './keras-optimizer.ts';
 
-/** Slots by class: one run for each parameter, then runs over all of them. */
+/** Slots by class: runs over all parameters, one run for each parameter, runs over all of them again. */
 interface SlotOrder {
+  readonly before: readonly string[];
   readonly interleaved: readonly string[];
   readonly after: readonly string[];
+  /** Variables behind all of them that are nobody's. */
+  readonly rest: number;
 }
 
-const pairs: SlotOrder = { interleaved: ['momentum', 'velocity'], after: [] };
+function order(interleaved: readonly string[], after: readonly string[] = [], rest = 0): SlotOrder {
+  return { before: [], interleaved, after, rest };
+}
+
+const pairs = order(['momentum', 'velocity']);
 
 /** Groups of Keras's own layers that look nothing up. */
 const denseLayer =
   /(^|\/)((\w+_)?dense(_\d+)?|\w*conv\w*|\w+_normalization(_\d+)?|(gru|lstm|simple_rnn|(for|back)ward_layer)(_\d+)?\/cell)\/vars\/\d+$/;
 
-/** Class names in lower case; null: nothing says which class it is. */
-function orderOf(className: string | null, amsgrad: boolean): SlotOrder | null {
-  switch (className?.toLowerCase() ?? null) {
-    case null:
-      return pairs;
+/** As each class makes them in `build`. Class names in lower case; null: not known. */
+function orderOfClass(className: string, config: Config): SlotOrder | null {
+  switch (className) {
     case 'adam':
     case 'adamw':
-      return amsgrad ? { ...pairs, after: ['velocity_hat'] } : pairs;
+      return config.amsgrad === true ? order(pairs.interleaved, ['velocity_hat']) : pairs;
     case 'lamb':
       return pairs;
+    case 'nadam':
+      // A product of rates of decay, one for all.
+      return order(pairs.interleaved, [], 1);
+    case 'adamax':
+      return order(['momentum', 'norm']);
+    case 'adadelta':
+      return order(['accumulated_grad', 'accumulated_delta_var']);
+    case 'ftrl':
+      return order(['accumulator', 'linear']);
+    case 'rmsprop': {
+      const hasMomentum = typeof config.momentum === 'number' && config.momentum > 0;
+      const after = [
+        ...(hasMomentum ? ['momentum'] : []),
+        ...(config.centered === true ? ['average_gradient'] : []),
+      ];
+      return order(['velocity'], after);
+    }
     case 'lion':
+      return order(['momentum']);
     case 'sgd':
-      return { interleaved: ['momentum'], after: [] };
+      return order(config.momentum === 0 ? [] : ['momentum']);
     case 'adagrad':
-      return { interleaved: ['accumulator'], after: [] };
+      return order(['accumulator']);
     default:
       return null;
   }
 }
 
+/** Averages and gathered gradients come first, whatever the class. */
+function orderOf({ className, named, config }: SlotSettings): SlotOrder | null {
+  if (className === null) return (named !== null && orderOfClass(named, config)) || pairs;
+  const own = orderOfClass(className.toLowerCase(), config);
+  const steps = config.gradient_accumulation_steps;
+  const before = [
+    ...(config.use_ema === true ? ['average'] : []),
+    ...(typeof steps === 'number' && steps > 1 ? ['gradient_accumulator'] : []),
+  ];
+  return own && { ...own, before };
+}
+
+type Config = Readonly<Record<string, HyperValue>>;
+
 export interface SlotSettings {
   /** Null: nothing says which class it is. */
   readonly className: string | null;
-  readonly amsgrad: boolean;
+  /** The optimizer's own name, mostly that of its class; believed where all shapes fit. */
+  readonly named: string | null;
+  /** By Keras's own names. */
+  readonly config: Config;
   /** The parameters are in the model's order; else only a shape that one of them has tells. */
   readonly isOrdered: boolean;
 }
@@ -56,14 +97,18 @@ export function orderSlots(
   parameters: readonly TensorDraft[],
   settings: SlotSettings,
 ): KerasSlot[] {
-  const order = orderOf(settings.className, settings.amsgrad);
-  if (!order || variables.length === 0) return [];
-  const each = order.interleaved.length;
-  const trained = variables.length / (each + order.after.length);
-  if (!Number.isInteger(trained)) return [];
+  const found = orderOf(settings);
+  if (!found || variables.length === 0) return [];
+  const { before, interleaved, after } = found;
+  const count = variables.length - found.rest;
+  const trained = count / (before.length + interleaved.length + after.length);
+  if (!Number.isInteger(trained) || trained < 1) return [];
+  const at = (i: number) => variables[i] as TensorDraft;
+  const behind = trained * (before.length + interleaved.length);
   const groups = Array.from({ length: trained }, (_, i) => [
-    ...variables.slice(i * each, (i + 1) * each),
-    ...order.after.map((_, j) => variables[trained * (each + j) + i] as TensorDraft),
+    ...before.map((_, j) => at(trained * j + i)),
+    ...interleaved.map((_, j) => at(trained * before.length + i * interleaved.length + j)),
+    ...after.map((_, j) => at(behind + trained * j + i)),
   ]);
   // All states of one parameter have its shape.
   const isRegular = groups.every((group) => {
@@ -77,7 +122,7 @@ export function orderSlots(
   // Without a class only a perfect fit tells pairs from runs of single states.
   const isPerfect = trained === parameters.length && sameShapes(shapes, parameters);
   if (settings.className === null && !isPerfect) return [];
-  const names = [...order.interleaved, ...order.after];
+  const names = [...before, ...interleaved, ...after];
   return groups.flatMap((group, i) => {
     const owner = owners[i] ?? null;
     const isDense = owner !== null && denseLayer.test(owner.name);

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Role } from '../../../src/checkpoint/tensor.ts';
+import { judged } from '../../verdict/judged.ts';
+import { outcomeOf } from '../outcome.ts';
+
+const made = join(import.meta.dirname, '../../fixtures/keras');
+
+/** By file and tensor: Keras's own names of the slot and of its parameter. */
+const orders: Record<string, Record<string, [slot: string, owner: string]>> = JSON.parse(
+  readFileSync(join(made, 'orders.json'), 'utf8'),
+);
+
+const adam: Record<string, Role> = {
+  momentum: 'first-moment',
+  velocity: 'second-moment',
+  velocity_hat: 'max-second-moment',
+  average: 'average',
+};
+const roles: Record<string, Record<string, Role>> = {
+  gathered: adam,
+  scaled: adam,
+  nadam: adam,
+  rmsprop: { velocity: 'second-moment', momentum: 'momentum' },
+  // Its norms are no squares.
+  adamax: {},
+  lion: { momentum: 'first-moment' },
+};
+
+async function tensorsOf(name: string) {
+  const { checkpoint } = await outcomeOf(join(made, name));
+  if (!checkpoint) throw new Error(`${name} was not opened`);
+  return checkpoint;
+}
+
+describe('numbered variables of a Keras optimizer', () => {
+  it.each(Object.keys(orders))('%s: are what Keras calls them', async (name) => {
+    const { tensors } = await tensorsOf(name);
+    const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    const role = roles[/^[a-z]+/.exec(name)?.[0] as string] as Record<string, Role>;
+    const expected = orders[name] as (typeof orders)[string];
+    expect(Object.keys(expected).length).toBeGreaterThan(5);
+    for (const [variable, [slot, owner]] of Object.entries(expected)) {
+      const found = byName.get(variable);
+      expect([variable, found?.role, found?.parameter]).toEqual([
+        variable,
+        role[slot] ?? 'other',
+        owner,
+      ]);
+    }
+  });
+
+  it('inside one that scales the loss are those of its own class', async () => {
+    const { step, optimizers } = await tensorsOf('scaled-5.keras');
+    expect(step).toBe(5);
+    expect(optimizers.map(({ kind }) => kind)).toEqual(['adam']);
+  });
+
+  it.each([
+    // No law speaks of weights that an average overwrites.
+    ['gathered', 'unremarkable'],
+    ['scaled', 'intact'],
+  ])('%s: one step later is %s', async (name, verdict) => {
+    const at = (step: number) => join(made, `${name}-${step}.keras`);
+    const result = await judged(at(5), at(4), {});
+    expect([result.verdict, result.findings]).toEqual([verdict, []]);
+    // Gathered or not, the trainer has taken a step.
+    expect([result.base?.step, result.checkpoint?.step]).toEqual([4, 5]);
+  });
+
+  it('of a program’s own model go with statistics that are no parameters', async () => {
+    const { tensors } = await tensorsOf('own-4.weights.h5');
+    const found = tensors.filter(({ name }) => /^(bn|last)\//.test(name));
+    expect(found.map(({ name, role }) => [name, role])).toEqual([
+      ['bn/vars/0', 'parameter'],
+      ['bn/vars/1', 'parameter'],
+      ['bn/vars/2', 'buffer'],
+      ['bn/vars/3', 'buffer'],
+      ['last/vars/0', 'parameter'],
+      ['last/vars/1', 'parameter'],
+    ]);
+  });
+});
