@@ -1,32 +1,17 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { hfTrainer } from '../../src/formats/hf-trainer.ts';
 import { sight } from '../../src/formats/sighting.ts';
 import { openLocalSource } from '../../src/sources/local.ts';
-import { temporaryFolder } from '../sources/temporary-folder.ts';
+import { folderCopies, folderFormat } from './folder-format.ts';
 import { floats, pickle, tensor, torchFile } from './torch-zip/archive-writer.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from './torch-zip/golden-state.ts';
 import { openPath, outcomeOf, wrongChecksums } from './torch-zip/opened.ts';
 
-const temporary = temporaryFolder();
+const copy = folderCopies();
+const { open } = folderFormat(hfTrainer);
 const original = join(fixtures, 'hf-trainer/checkpoint-7');
-let copies = 0;
-
-/** A copy of a healthy folder that a test may damage. */
-function copy(): string {
-  copies += 1;
-  const folder = join(temporary, `copy-${copies}`, 'checkpoint-7');
-  cpSync(original, folder, { recursive: true });
-  return folder;
-}
-
-async function open(folder: string): Promise<Checkpoint> {
-  const { checkpoint, source } = await openPath(folder, hfTrainer);
-  await source.close();
-  return checkpoint;
-}
 
 async function sighted(folder: string) {
   const source = await openLocalSource(folder);
@@ -101,7 +86,7 @@ describe('a folder', () => {
   });
 
   it('without that state is known, and not complete', async () => {
-    const folder = copy();
+    const folder = copy(original);
     rmSync(join(folder, 'trainer_state.json'));
     const sighting = await sighted(folder);
     expect(hfTrainer.recognise(sighting)).toBe('certain');
@@ -114,7 +99,7 @@ describe('a folder', () => {
   });
 
   it('of a whole run that holds checkpoints is not certainly one itself', async () => {
-    const folder = copy();
+    const folder = copy(original);
     const run = join(folder, '..');
     for (const name of ['trainer_state.json', 'model.safetensors']) {
       cpSync(join(folder, name), join(run, name));
@@ -123,7 +108,7 @@ describe('a folder', () => {
   });
 
   it('with a cut state is damaged and not complete', async () => {
-    const folder = copy();
+    const folder = copy(original);
     const path = join(folder, 'trainer_state.json');
     writeFileSync(path, readFileSync(path).subarray(0, 300));
     expect(await open(folder)).toMatchObject({
@@ -133,7 +118,7 @@ describe('a folder', () => {
   });
 
   it('with Python’s NaN and Infinity in its log is read', async () => {
-    const folder = copy();
+    const folder = copy(original);
     const path = join(folder, 'trainer_state.json');
     const text = readFileSync(path, 'utf8').replace(/"loss": [0-9.]+/g, '"loss": NaN');
     expect(text).toContain('NaN');
@@ -152,7 +137,7 @@ describe('files of a folder', () => {
     ['model.safetensors', 'shard-missing'],
     ['trainer_state.json', 'shard-missing'],
   ])('%s, removed, is damage under its name (%s)', async (file, rule) => {
-    const folder = copy();
+    const folder = copy(original);
     rmSync(join(folder, file));
     const { problems, complete } = await open(folder);
     expect(problems).toMatchObject([{ rule, kind: 'damage', file }]);
@@ -166,7 +151,7 @@ describe('files of a folder', () => {
     'rng_state.pth',
     'training_args.bin',
   ])('%s, cut at every tenth, is damage under its name', async (file) => {
-    const folder = copy();
+    const folder = copy(original);
     const whole = readFileSync(join(folder, file));
     for (let tenth = 0; tenth < 10; tenth += 1) {
       const length = Math.floor((whole.length * tenth) / 10);
@@ -178,7 +163,7 @@ describe('files of a folder', () => {
   });
 
   it('that ask for code are told, whichever it is', async () => {
-    const folder = copy();
+    const folder = copy(original);
     const call = pickle.call(pickle.global('os', 'system'), pickle.text('echo pwned'));
     writeFileSync(join(folder, 'training_args.bin'), torchFile(call));
     const { problems } = await open(folder);
@@ -188,7 +173,7 @@ describe('files of a folder', () => {
   });
 
   it('that another step left behind are worth a word', async () => {
-    const folder = copy();
+    const folder = copy(original);
     cpSync(join(original, '../checkpoint-6/optimizer.pt'), join(folder, 'optimizer.pt'));
     const { problems } = await open(folder);
     expect(problems).toMatchObject([{ rule: 'note', kind: 'info' }]);
@@ -196,7 +181,7 @@ describe('files of a folder', () => {
   });
 
   it('in folders of DeepSpeed of which none is marked are no missing weights', async () => {
-    const folder = copy();
+    const folder = copy(original);
     rmSync(join(folder, 'model.safetensors'));
     for (const tag of ['global_step6', 'global_step7']) {
       mkdirSync(join(folder, tag));
@@ -219,7 +204,7 @@ describe('weights of torch.save', () => {
     );
 
   it('keep the model’s order', async () => {
-    const folder = copy();
+    const folder = copy(original);
     rmSync(join(folder, 'model.safetensors'));
     writeFileSync(join(folder, 'pytorch_model.bin'), shard(['b.weight', 'a.weight']));
     const checkpoint = await open(folder);
@@ -231,7 +216,7 @@ describe('weights of torch.save', () => {
   });
 
   it('in shards are counted', async () => {
-    const folder = copy();
+    const folder = copy(original);
     rmSync(join(folder, 'model.safetensors'));
     const name = (n: number) => `pytorch_model-0000${n}-of-00003.bin`;
     for (const n of [1, 2, 3]) writeFileSync(join(folder, name(n)), shard([`layer${n}.weight`]));

@@ -1,42 +1,14 @@
-import { copyFileSync, cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { deepspeed } from '../../../src/formats/deepspeed/deepspeed.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
-import { sight } from '../../../src/formats/sighting.ts';
-import { openLocalSource } from '../../../src/sources/local.ts';
-import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { folderCopies, folderFormat, told } from '../folder-format.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 import { openPath, wrongChecksums } from '../torch-zip/opened.ts';
 
-const temporary = temporaryFolder();
-let copies = 0;
-
-/** A copy of a healthy folder that a test may damage. */
-function copy(path: string): string {
-  copies += 1;
-  const folder = join(temporary, `copy-${copies}`, 'global_step6');
-  cpSync(join(fixtures, path), folder, { recursive: true });
-  return folder;
-}
-
-async function open(folder: string): Promise<Checkpoint> {
-  const { checkpoint, source } = await openPath(folder, deepspeed);
-  await source.close();
-  return checkpoint;
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  const source = await openLocalSource(folder);
-  const complete = await deepspeed.complete(await sight(source));
-  await source.close();
-  return complete;
-}
-
-function told({ problems }: Checkpoint): unknown[] {
-  return problems.filter(({ kind }) => kind !== 'info').map(({ rule, file }) => [rule, file]);
-}
+const copy = folderCopies();
+const { open, isComplete } = folderFormat(deepspeed);
 
 const rank0 = 'bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt';
 const rank1 = 'bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt';

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hfTrainer } from '../../../src/formats/hf-trainer.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
-import { sight } from '../../../src/formats/sighting.ts';
-import { openLocalSource } from '../../../src/sources/local.ts';
 import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { folderFormat } from '../folder-format.ts';
 import { judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
 import { compareTensors, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 
 const temporary = temporaryFolder();
+const { isComplete } = folderFormat(hfTrainer);
 const judgePair = judgePairs();
 const rank1 = 'bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt';
 let copies = 0;
@@ -31,13 +31,6 @@ async function open(folder: string) {
   const { checkpoint, source } = await openCheckpoint(folder);
   await source.close();
   return checkpoint;
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  const source = await openLocalSource(folder);
-  const complete = await hfTrainer.complete(await sight(source));
-  await source.close();
-  return complete;
 }
 
 describe.each(['deepspeed-zero1', 'deepspeed-zero3'])('%s inside the Trainer’s folder', (name) => {

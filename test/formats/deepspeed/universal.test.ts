@@ -1,17 +1,15 @@
-import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { deepspeedUniversal } from '../../../src/formats/deepspeed/universal.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
-import { sight } from '../../../src/formats/sighting.ts';
-import { openLocalSource } from '../../../src/sources/local.ts';
-import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { folderCopies, folderFormat, told } from '../folder-format.ts';
 import { flipExponent, judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 import { openPath, wrongChecksums } from '../torch-zip/opened.ts';
 
-const temporary = temporaryFolder();
+const copy = folderCopies();
+const { open, isComplete } = folderFormat(deepspeedUniversal);
 const judgePair = judgePairs();
 const universal = join(fixtures, 'deepspeed-universal');
 const [five, six, three] = [
@@ -19,31 +17,6 @@ const [five, six, three] = [
   'stage1/global_step6',
   'stage3/global_step6',
 ].map((name) => join(universal, `${name}_universal`)) as [string, string, string];
-let copies = 0;
-
-function copy(path: string): string {
-  copies += 1;
-  const folder = join(temporary, `copy-${copies}`);
-  cpSync(path, folder, { recursive: true });
-  return folder;
-}
-
-async function open(folder: string): Promise<Checkpoint> {
-  const { checkpoint, source } = await openPath(folder, deepspeedUniversal);
-  await source.close();
-  return checkpoint;
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  const source = await openLocalSource(folder);
-  const complete = await deepspeedUniversal.complete(await sight(source));
-  await source.close();
-  return complete;
-}
-
-function told({ problems }: Checkpoint): unknown[] {
-  return problems.filter(({ kind }) => kind !== 'info').map(({ rule, file }) => [rule, file]);
-}
 
 describe.each(expectedStateOf('deepspeed-universal').checkpoints)('$path', (expected) => {
   it('has every tensor that the converter wrote', async () => {

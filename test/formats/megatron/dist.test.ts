@@ -1,53 +1,18 @@
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { megatronDist } from '../../../src/formats/megatron/dist.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
-import { sight } from '../../../src/formats/sighting.ts';
-import { openLocalSource } from '../../../src/sources/local.ts';
 import { listedTensors } from '../../../src/verdict/document.ts';
-import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { folderCopies, folderFormat, told } from '../folder-format.ts';
 import { flipExponent, judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
-import { openPath, wrongChecksums } from '../torch-zip/opened.ts';
+import { wrongChecksums } from '../torch-zip/opened.ts';
 
-const temporary = temporaryFolder();
+const copy = folderCopies();
+const { open, isComplete } = folderFormat(megatronDist);
 const judgePair = judgePairs();
-let copies = 0;
-
-function copy(path: string, place = ''): string {
-  copies += 1;
-  const folder = join(temporary, `copy-${copies}`, 'iter_0000013');
-  cpSync(join(fixtures, path), join(folder, place), { recursive: true });
-  return folder;
-}
-
-async function open(folder: string): Promise<Checkpoint> {
-  const { checkpoint, source } = await openPath(folder, megatronDist);
-  await source.close();
-  return checkpoint;
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  const source = await openLocalSource(folder);
-  const complete = await megatronDist.complete(await sight(source));
-  await source.close();
-  return complete;
-}
-
-function told({ problems }: Checkpoint): unknown[] {
-  return problems.filter(({ kind }) => kind !== 'info').map(({ rule, file }) => [rule, file]);
-}
 
 describe.each(['megatron-torch-dist', 'megatron-dp-reshardable', 'megatron-tensor-parallel'])(
   '%s',

@@ -1,43 +1,16 @@
-import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { megatronLegacy } from '../../../src/formats/megatron/legacy.ts';
-import { sight } from '../../../src/formats/sighting.ts';
-import { openLocalSource } from '../../../src/sources/local.ts';
-import { temporaryFolder } from '../../sources/temporary-folder.ts';
+import { folderCopies, folderFormat, told } from '../folder-format.ts';
 import { flipExponent, judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
 import { digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 import { openPath, wrongChecksums } from '../torch-zip/opened.ts';
 
-const temporary = temporaryFolder();
+const copy = folderCopies();
+const { open, isComplete } = folderFormat(megatronLegacy);
 const judgePair = judgePairs();
 const names = ['megatron-legacy', 'megatron-legacy-distributed'];
-let copies = 0;
-
-function copy(path: string): string {
-  copies += 1;
-  const folder = join(temporary, `copy-${copies}`);
-  cpSync(join(fixtures, path), folder, { recursive: true });
-  return folder;
-}
-
-async function open(folder: string): Promise<Checkpoint> {
-  const { checkpoint, source } = await openPath(folder, megatronLegacy);
-  await source.close();
-  return checkpoint;
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  const source = await openLocalSource(folder);
-  const complete = await megatronLegacy.complete(await sight(source));
-  await source.close();
-  return complete;
-}
-
-function told({ problems }: Checkpoint): unknown[] {
-  return problems.filter(({ kind }) => kind !== 'info').map(({ rule, file }) => [rule, file]);
-}
 
 describe.each(names)('%s', (name) => {
   it.each(expectedStateOf(name).checkpoints)('$path is read as it was written', async (one) => {
