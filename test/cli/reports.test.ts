@@ -1,20 +1,20 @@
 /** What people and pipelines read: text of 80 columns, JUnit that a parser accepts, names made safe. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { flipBit } from '../../src/demo/flip-bit.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 import { laika, laikaJson } from './laika.ts';
 
 const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 const base = fixture('recorded/snapshot-gan/checkpoint-000200.safetensors');
 const head = fixture('recorded/snapshot-gan/checkpoint-000201.safetensors');
 const fault = { tensor: 'exp_avg_sq/g.2.weight', element: 1000, bit: 27 };
-let damaged = '';
+const folder = temporaryFolder();
+const damaged = join(folder, 'checkpoint-201.safetensors');
 
 beforeAll(() => {
-  damaged = join(mkdtempSync(join(tmpdir(), 'laika-reports-')), 'checkpoint-201.safetensors');
   writeFileSync(damaged, flipBit(head, fault).bytes);
 });
 
@@ -63,7 +63,7 @@ describe('text', () => {
 
 describe('junit', () => {
   it('has a case for each rule, failed where it is broken', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'laika-junit-')), 'report.xml');
+    const file = join(folder, 'report.xml');
     const { code, stdout } = await laika([
       'validate',
       damaged,

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { DType } from '../../src/checkpoint/dtype.ts';
 import { decodeNumber } from '../../src/records/numbers.ts';
-import type { PairRecord } from '../../src/records/pair-record.ts';
+import { emptyPairRecord, type PairRecord } from '../../src/records/pair-record.ts';
 import { emptySummaryRecord, type SummaryRecord } from '../../src/records/summary.ts';
 import type { Evidence, SuspicionFinding } from '../../src/suspicions/finding.ts';
 import { type Judgement, judgeValidation } from '../../src/suspicions/judge-validation.ts';
@@ -125,18 +125,7 @@ function summary(stored: StoredTensor, dtype: DType): SummaryRecord {
   };
 }
 
-const still: PairRecord = {
-  changed: 0,
-  deltaMax1: 0,
-  deltaMax1Index: -1,
-  deltaMax2: 0,
-  deltaSquares: 0,
-  deltaOctaves: new Float64Array(256),
-  rowEnergy: new Float64Array(),
-  blockEnergy: new Float64Array(),
-  secondGained: 0,
-  ratioMean: Number.NaN,
-};
+const still = emptyPairRecord({ elements: 0, rows: 0 });
 
 function pairOf({ pair, ratio }: StoredTensor): PairRecord | null {
   if (!pair) return ratio === undefined ? null : { ...still, ratioMean: real(ratio) };

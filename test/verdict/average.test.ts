@@ -1,31 +1,23 @@
 /** Averages that timm saved beside the weights: healthy ones hold, damaged ones are named. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
-import type { Engine } from '../../src/engines/engine.ts';
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts';
 import type { ScanOptions } from '../../src/scan/options.ts';
 import { judge } from '../../src/verdict/judge.ts';
 import type { Finding, Result } from '../../src/verdict/result.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 
 const fixture = (step: number) =>
   fileURLToPath(
     new URL(`../fixtures/formats/timm-ema/checkpoint-${step}.pth.tar`, import.meta.url),
   );
-const folder = mkdtempSync(join(tmpdir(), 'laika-average-'));
-let engine: Engine;
+const folder = temporaryFolder();
+const engine = await openEngine('auto');
 
-beforeAll(async () => {
-  engine = await openEngine('auto');
-});
-
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => engine.close());
 
 function pair(base: number, head: string, options: ScanOptions = {}): Promise<Result> {
   return judge({ head, base: fixture(base), options, engine, next: 'again' });

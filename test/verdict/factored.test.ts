@@ -1,25 +1,16 @@
 /** A stale weight of Adafactor: its factored moments are all that says that training went on. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
-import type { Engine } from '../../src/engines/engine.ts';
 import { emptyRunMemory } from '../../src/suspicions/run-memory.ts';
 import { judge } from '../../src/verdict/judge.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 import { writeSnapshot } from './snapshot-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'laika-factored-'));
-let engine: Engine;
+const folder = temporaryFolder();
+const engine = await openEngine('auto');
 
-beforeAll(async () => {
-  engine = await openEngine('auto');
-});
-
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => engine.close());
 
 const wave = (size: number, phase: number) =>
   Array.from({ length: size }, (_, i) => 2 + Math.sin(1.7 * i + phase));

@@ -1,20 +1,18 @@
 /** Leads beside findings, through the whole way: what was planted is what is described. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts';
 import { judge } from '../../src/verdict/judge.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 
 const at = (step: number) =>
   fileURLToPath(
     new URL(`../fixtures/recorded/snapshot-gan/checkpoint-000${step}.safetensors`, import.meta.url),
   );
-const folder = mkdtempSync(join(tmpdir(), 'laika-leads-'));
-
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** Changes the bytes of one tensor of step 201 and says what pattern its findings tell. */
 async function patternAfter(tensor: string, change: (bytes: Buffer) => void): Promise<string[]> {

@@ -1,15 +1,14 @@
 /** Healthy pairs by every optimizer of torch: all laws that apply hold, and each really judged. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
-import type { Engine } from '../../src/engines/engine.ts';
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts';
 import { readLogs } from '../../src/logs/read-logs.ts';
 import { judge } from '../../src/verdict/judge.ts';
 import type { Result } from '../../src/verdict/result.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../fixtures/optimizers/${name}`, import.meta.url));
@@ -44,17 +43,10 @@ const kinds: readonly (readonly [string, readonly string[], readonly string[]])[
   ['lion', ['capped-update'], []],
 ];
 
-let engine: Engine;
-const folder = mkdtempSync(join(tmpdir(), 'laika-optimizers-'));
+const engine = await openEngine('auto');
+const folder = temporaryFolder();
 
-beforeAll(async () => {
-  engine = await openEngine('auto');
-});
-
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => engine.close());
 
 async function pair(kind: string, base: string, head: string): Promise<Result> {
   const log = await readLogs([fixture(`${kind}.jsonl`)]);

@@ -1,24 +1,14 @@
 /** Real runs, healthy and damaged by recipe, through the whole way of the data: files in, verdict out. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
-import type { Engine } from '../../src/engines/engine.ts';
 import type { Result } from '../../src/verdict/result.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 import { judgeCase, type RecordedCase, recordedCases } from './recorded-cases.ts';
 
-let engine: Engine;
-const place = mkdtempSync(join(tmpdir(), 'laika-recorded-'));
+const engine = await openEngine('auto');
+const place = temporaryFolder();
 
-beforeAll(async () => {
-  engine = await openEngine('auto');
-});
-
-afterAll(async () => {
-  await engine.close();
-  rmSync(place, { recursive: true });
-});
+afterAll(() => engine.close());
 
 async function judged(each: RecordedCase): Promise<Result> {
   const [result] = await judgeCase(each, [engine], place);

@@ -1,20 +1,18 @@
 /** Copies of one step across ranks: the odd one out is named by majority, never guessed. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { flipBit } from '../../src/demo/flip-bit.ts';
 import { openEngine } from '../../src/engines/choose.ts';
 import { judgeReplicas } from '../../src/verdict/judge-replicas.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 
 const original = fileURLToPath(
   new URL('../fixtures/recorded/snapshot-gan/checkpoint-000200.safetensors', import.meta.url),
 );
-const folder = mkdtempSync(join(tmpdir(), 'laika-replicas-'));
+const folder = temporaryFolder();
 const fault = { tensor: 'parameter/g.2.weight', element: 321, bit: 3 };
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 function copy(name: string, damage: typeof fault | null = null): string {
   const path = join(folder, `${name}.safetensors`);

@@ -1,27 +1,18 @@
 /** What is said of small checkpoints: laws read off records, ancestry, and what cannot be told. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/engines/choose.ts';
-import type { Engine } from '../../src/engines/engine.ts';
 import type { ScanOptions } from '../../src/scan/options.ts';
 import { judge } from '../../src/verdict/judge.ts';
 import type { Result } from '../../src/verdict/result.ts';
+import { temporaryFolder } from '../sources/temporary-folder.ts';
 import { healthy, type SnapshotParts, writeSnapshot } from './snapshot-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'laika-said-'));
-let engine: Engine;
+const folder = temporaryFolder();
+const engine = await openEngine('reference');
 let count = 0;
 
-beforeAll(async () => {
-  engine = await openEngine('reference');
-});
-
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => engine.close());
 
 function file(parts: SnapshotParts): string {
   count += 1;

@@ -1,12 +1,12 @@
 /** Every document that Laika prints fits the schema that it ships. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import schema from '../../src/verdict/result.schema.json' with { type: 'json' };
 import { laika } from '../cli/laika.ts';
+import { emptyFolder } from '../formats/altered-copy.ts';
 
 const valid = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema);
 const recorded = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
@@ -41,7 +41,7 @@ describe('the result document', () => {
 
   it('fits its schema for damage and for what cannot be checked', async () => {
     check(await document(['validate', recorded('hostile/pt-calls-os-system.pt')]));
-    const folder = mkdtempSync(join(tmpdir(), 'laika-schema-'));
+    const folder = emptyFolder();
     writeFileSync(join(folder, 'notes.txt'), 'no checkpoint');
     const document1 = await document(['validate', join(folder, 'notes.txt')]);
     check(document1);

@@ -1,5 +1,4 @@
 /** Runs a thousand chunks in one process and prints what is left of them. */
-
 import { openDevice } from '../../../src/engines/tensorflow/device.ts';
 import { openTensorflowOn } from '../../../src/engines/tensorflow/tensorflow-engine.ts';
 import { randomBytes } from '../seeded.ts';

@@ -1,27 +1,19 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { locate } from '../../../src/checkpoint/locate.ts';
 import { mixedSaves } from '../../../src/formats/dcp/mixed-saves.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
+import { copyOf, emptyFolder } from '../altered-copy.ts';
 import { digestOf, expectedOf } from '../golden.ts';
 import { judgePair, serious } from '../judge-pair.ts';
 import { outcomeOf } from '../outcome.ts';
 import { compareTensors, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 import { wrongChecksums } from '../torch-zip/opened.ts';
 
-const folders: string[] = [];
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
 /** A copy that can be damaged; its metadata was written last. */
-function copyOf(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'laika-dcp-'));
-  folders.push(folder);
-  cpSync(join(fixtures, name), folder, { recursive: true });
+function datedCopyOf(name: string): string {
+  const folder = copyOf(name);
   date(folder, ['__0_0.distcp', '__1_0.distcp'], 1000);
   date(folder, ['.metadata'], 1001);
   return folder;
@@ -120,7 +112,7 @@ describe('a healthy pair', () => {
 
 describe('damage', () => {
   it('in a second moment of one rank is confirmed with its element', async () => {
-    const folder = copyOf('dcp/step-5');
+    const folder = datedCopyOf('dcp/step-5');
     const { checkpoint, source } = await openCheckpoint(folder);
     await source.close();
     const name = 'optim.state.first.weight.exp_avg_sq';
@@ -150,14 +142,14 @@ describe('damage', () => {
 
   it('of a missing file, a missing metadata or a cut one leaves the checkpoint incomplete', async () => {
     for (const file of ['__0_0.distcp', '__1_0.distcp', '.metadata']) {
-      const missing = copyOf('dcp/step-5');
+      const missing = datedCopyOf('dcp/step-5');
       rmSync(join(missing, file));
       const gone = (await outcomeOf(missing)).checkpoint;
       expect(gone).toMatchObject({ complete: false, layout: 'dcp' });
       expect(gone?.problems).toContainEqual(
         expect.objectContaining({ rule: 'shard-missing', kind: 'damage', file }),
       );
-      const cut = copyOf('dcp/step-5');
+      const cut = datedCopyOf('dcp/step-5');
       const bytes = readFileSync(join(cut, file));
       writeFileSync(join(cut, file), bytes.subarray(0, bytes.length * 0.8));
       const short = (await outcomeOf(cut)).checkpoint;
@@ -167,7 +159,7 @@ describe('damage', () => {
   });
 
   it('of bytes behind the last item is told with its place', async () => {
-    const folder = copyOf('dcp/step-5');
+    const folder = datedCopyOf('dcp/step-5');
     const file = join(folder, '__0_0.distcp');
     writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(16)]));
     const found = { rule: 'trailing-bytes', kind: 'damage', file: '__0_0.distcp', offset: 19500 };
@@ -175,7 +167,7 @@ describe('damage', () => {
   });
 
   it('inside an item’s pickle fails its checksum at its place in the real file', async () => {
-    const folder = copyOf('dcp/step-5');
+    const folder = datedCopyOf('dcp/step-5');
     const file = join(folder, '__0_0.distcp');
     const bytes = readFileSync(file);
     bytes[100] = (bytes[100] as number) ^ 8;
@@ -186,7 +178,7 @@ describe('damage', () => {
   });
 
   it('in a zstd frame is damage, not a crash', async () => {
-    const folder = copyOf('dcp-zstd/step-9');
+    const folder = datedCopyOf('dcp-zstd/step-9');
     const file = join(folder, '__0_0.distcp');
     const bytes = readFileSync(file);
     bytes.fill(0xff, 8, 40);
@@ -201,7 +193,7 @@ describe('damage', () => {
 
 describe('a save that was killed over an older one', () => {
   it('is told where its files are newer than the metadata', async () => {
-    const folder = copyOf('dcp/step-5');
+    const folder = datedCopyOf('dcp/step-5');
     date(folder, ['__1_0.distcp'], 2000);
     const found = (await problemsOf(folder)).filter(({ file }) => file === '.metadata');
     expect(found).toMatchObject([{ rule: 'note', kind: 'info' }]);
@@ -233,7 +225,7 @@ describe('a save that was killed over an older one', () => {
 
 describe('a sharded checkpoint of Lightning', () => {
   it('has its step and its schedulers in meta.pt', async () => {
-    const folder = copyOf('dcp/step-5');
+    const folder = datedCopyOf('dcp/step-5');
     cpSync(join(fixtures, 'lightning/epoch=0-step=9.ckpt'), join(folder, 'meta.pt'));
     const { checkpoint } = await outcomeOf(folder);
     expect(checkpoint).toMatchObject({ layout: 'lightning', complete: true, step: 9 });
@@ -246,8 +238,7 @@ describe('a sharded checkpoint of Lightning', () => {
 
 describe('a checkpoint of OLMo-core', () => {
   it('is the folder in it, and complete once its own metadata is there', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'laika-olmo-'));
-    folders.push(folder);
+    const folder = emptyFolder();
     cpSync(join(fixtures, 'dcp/step-5'), join(folder, 'model_and_optim'), { recursive: true });
     expect((await outcomeOf(folder)).checkpoint).toMatchObject({ layout: 'dcp', complete: false });
     writeFileSync(join(folder, '.metadata.json'), '{"version": "1.0"}');

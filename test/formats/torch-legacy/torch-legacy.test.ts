@@ -1,24 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
+import { emptyFolder } from '../altered-copy.ts';
 import { judgePair, serious } from '../judge-pair.ts';
 import { outcomeOf } from '../outcome.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 
 const hostile = join(import.meta.dirname, '../../fixtures/hostile');
-const folders: string[] = [];
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
 
 function written(name: string, bytes: Uint8Array): string {
-  const folder = mkdtempSync(join(tmpdir(), 'laika-legacy-'));
-  folders.push(folder);
-  writeFileSync(join(folder, name), bytes);
-  return join(folder, name);
+  const path = join(emptyFolder(), name);
+  writeFileSync(path, bytes);
+  return path;
 }
 
 describe.each(['torch-legacy-1.13', 'torch-legacy-2.13'])('%s', (name) => {

@@ -1,28 +1,15 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { locate } from '../../../src/checkpoint/locate.ts';
 import { findCheckpoints } from '../../../src/formats/find-checkpoints.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
 import { rankFilesOf } from '../../../src/formats/torch-ranks/rank-files.ts';
+import { copyOf, emptyFolder } from '../altered-copy.ts';
 import { judgePair, serious } from '../judge-pair.ts';
 import { outcomeOf } from '../outcome.ts';
 import { compareTensors, digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
 import { wrongChecksums } from '../torch-zip/opened.ts';
-
-const folders: string[] = [];
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-function copyOf(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'laika-ranks-'));
-  folders.push(folder);
-  cpSync(join(fixtures, name), folder, { recursive: true });
-  return folder;
-}
 
 describe.each([
   ['fsdp-sharded', 'step-9'],
@@ -159,8 +146,7 @@ describe('shares of ranks', () => {
   });
 
   it('of two saves are told apart by their counters', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'laika-ranks-'));
-    folders.push(folder);
+    const folder = emptyFolder();
     // FSDP1 after three steps and FSDP2 after nine have other tensors: shapes tell as well.
     cpSync(join(fixtures, 'fsdp1/sharded-rank-0.pt'), join(folder, 'rank-0.pt'));
     cpSync(join(fixtures, 'fsdp-sharded/step-9/rank-1.pt'), join(folder, 'rank-1.pt'));
