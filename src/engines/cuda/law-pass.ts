@@ -3,8 +3,9 @@ import type { BoundLaw, ElementLaw, LineLaw, Operand } from '../../laws/law.ts';
 import { sweptLaw } from '../../laws/laws.ts';
 import { blockElements, chunkElements } from '../../records/grid.ts';
 import { emptyLawRecord, type LawRecord, ratioOf } from '../../records/law-record.ts';
-import { judgeElements, judgeLines, type LineBlock, lineSides } from '../judge.ts';
+import { lineSides } from '../judge.ts';
 import { lawValueAt } from '../reference/decode.ts';
+import { CalledPass } from './called-pass.ts';
 import { CudaError, miscomputed } from './driver.ts';
 import { groupElements, type Parameter, real, whole } from './kernels.ts';
 import { type LawKernel, lawKernels } from './law-kernels.ts';
@@ -195,49 +196,5 @@ class LinePass implements LawPass {
     const line = indexIn(work, ~mark >>> 0);
     const values = this.#judge.valuesAt(work, line);
     record.worst = { index: work.chunk.first + line, ...sides, values };
-  }
-}
-
-/** Judges here, from the chunk that the GPU was sent. */
-class CalledPass implements LawPass {
-  readonly record: LawRecord;
-  readonly #law: ElementLaw | LineLaw;
-  readonly #bound: BoundLaw;
-  readonly #streams: CudaStreams;
-
-  constructor(law: ElementLaw | LineLaw, bound: BoundLaw, streams: CudaStreams) {
-    this.record = emptyLawRecord(law.id);
-    this.#law = law;
-    this.#bound = bound;
-    this.#streams = streams;
-  }
-
-  start(): void {}
-
-  take(work: ChunkWork): void {
-    const { record } = this;
-    const law = this.#law;
-    if (law.scope === 'element') {
-      judgeElements(law, this.#bound, { block: this.#widen(work, law.operands), record });
-      return;
-    }
-    const subject = law.subject(this.#bound.constants);
-    const operands = [...law.operands, `${subject}A`, `${subject}B`] as const;
-    judgeLines(law, this.#bound, { block: this.#widen(work, operands), record });
-  }
-
-  #widen(work: ChunkWork, operands: readonly Operand[]): LineBlock {
-    const columns: Partial<Record<Operand, Float64Array>> = {};
-    const words: Partial<Record<Operand, Uint32Array>> = {};
-    const length = work.chunk.count;
-    for (const operand of operands) {
-      const stream = this.#streams.get(operand);
-      if (!stream) continue;
-      const view = viewOf(stream, work);
-      columns[operand] = Float64Array.from({ length }, (_, i) => lawValueAt(stream.dtype, view, i));
-      if (stream.dtype !== 'f32') continue;
-      words[operand] = new Uint32Array(view.buffer, view.byteOffset, length);
-    }
-    return { ...work.chunk, columns, words };
   }
 }
