@@ -23,6 +23,7 @@ import { type CopyReason, planUnit } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
 import { findStaleShards } from './stale-shards.ts';
 import { judgeSteps, type StepReport } from './steps.ts';
+import type { SweepOutcomes } from './sweep-outcomes.ts';
 import { planGroups, SweepRunner } from './sweep-runner.ts';
 import { sweepSingles, sweepTies } from './sweep-singles.ts';
 
@@ -97,15 +98,15 @@ export function mustBeFinite(tensor: Tensor): boolean {
   return finiteRoles.has(tensor.role);
 }
 
-function countFinite(run: SweepRunner, checkpoint: Checkpoint): void {
+function countFinite(outcomes: SweepOutcomes, checkpoint: Checkpoint): void {
   for (const tensor of checkpoint.tensors) {
     if (!mustBeFinite(tensor) || tensor.aliasOf !== null) continue;
-    const record = run.summaries.head.get(tensor.name);
-    if (record) run.coverage.judged('finite-values', record.elements);
+    const record = outcomes.summaries.head.get(tensor.name);
+    if (record) outcomes.coverage.judged('finite-values', record.elements);
     else {
       const { placement } = tensor;
       const reason = placement.kind === 'absent' ? placement.reason : 'its bytes cannot be decoded';
-      run.coverage.unknown('finite-values', tensor.elements, reason);
+      outcomes.coverage.unknown('finite-values', tensor.elements, reason);
     }
   }
 }
@@ -127,7 +128,8 @@ export async function scanPair(
 ): Promise<ScanOutcome> {
   const run = new SweepRunner(ends, engine, options);
   const pair: Pair = { head: ends.head.checkpoint, base: ends.base?.checkpoint ?? null };
-  const { coverage, summaries } = run;
+  const { outcomes } = run;
+  const { coverage, summaries, digests, movements, sha256, laws, copies, pages } = outcomes;
   const alignment = alignCheckpoints(pair.head, pair.base);
   const steps = judgeSteps(alignment, pair, coverage);
   const refusal = pairRefusal(alignment, steps, ends);
@@ -144,26 +146,25 @@ export async function scanPair(
   await run.runAll(planGroups(alignment.units, planUnit, context));
   await sweepSingles(run, alignment, context, ends);
   await sweepTies(run, pair.head);
-  countFinite(run, pair.head);
+  countFinite(outcomes, pair.head);
   if (options.listed) for (const whole of pair.head.wholes ?? []) await run.summarise(whole);
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
   const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
   const odd = await findOddBooleans(pair.head, ends.head.source);
   const mustMove = new Set(
-    run.laws.flatMap(({ law, unit }) => (law === stateProgress ? unit : null) ?? []),
+    laws.flatMap(({ law, unit }) => (law === stateProgress ? unit : null) ?? []),
   );
   const stale = await findStaleShards([...mustMove], ends);
   const problems = {
     head: [...(await run.checkRest('head')), ...odd.problems, ...stale],
     base: await run.checkRest('base'),
   };
-  const { sha256, laws, copies, pages, bytesRead } = run;
   return {
     alignment,
     steps,
     summaries,
-    digests: run.digests,
-    movements: run.movements,
+    digests,
+    movements,
     sha256,
     laws,
     copies,
@@ -172,6 +173,6 @@ export async function scanPair(
     factors,
     problems,
     coverage,
-    bytesRead: bytesRead + odd.bytesRead,
+    bytesRead: run.bytesRead + odd.bytesRead,
   };
 }

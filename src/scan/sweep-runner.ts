@@ -1,5 +1,4 @@
 /** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
-
 import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
@@ -11,22 +10,16 @@ import {
   type Sweep,
   type SweepResult,
 } from '../engines/engine.ts';
-import type { Constants, Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
-import type { LawRecord } from '../records/law-record.ts';
-import type { PairRecord } from '../records/pair-record.ts';
-import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
-import { foldDigests } from '../suspicions/exact-state.ts';
 import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
-import { comparePages, type PageOutcome } from './pages.ts';
-import { copyRules, type Plan, planSummary } from './plan.ts';
+import { comparePages } from './pages.ts';
+import { type Plan, planSummary } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
-import type { CopyOutcome, LawOutcome, Opened, PairEnds } from './scan.ts';
-
-const noDigests = new Uint32Array();
+import type { CopyOutcome, Opened, PairEnds } from './scan.ts';
+import { SweepOutcomes } from './sweep-outcomes.ts';
 
 /** Plans that belong together, and what planning them told: it is counted when they are kept. */
 export interface PlanGroup {
@@ -55,18 +48,7 @@ interface Started {
 }
 
 export class SweepRunner {
-  readonly coverage = new CoverageTally();
-  readonly summaries = {
-    head: new Map<string, SummaryRecord>(),
-    base: new Map<string, SummaryRecord>(),
-  };
-  /** One hash a tensor, of its digest table. */
-  readonly digests = { head: new Map<string, string>(), base: new Map<string, string>() };
-  readonly sha256 = new Map<string, string>();
-  readonly laws: LawOutcome[] = [];
-  readonly copies: CopyOutcome[] = [];
-  readonly pages: PageOutcome[] = [];
-  readonly movements = new Map<string, PairRecord>();
+  readonly outcomes = new SweepOutcomes();
   bytesRead = 0;
   readonly #ends: PairEnds;
   readonly #engine: Engine;
@@ -84,7 +66,7 @@ export class SweepRunner {
     this.#options = options;
   }
 
-  /** Returns the copies for the caller to judge; laws, records and checksums are kept here. */
+  /** Returns the copies for the caller to judge; all else is kept. */
   run(plan: Plan): Promise<readonly CopyOutcome[]> {
     return this.#keep(this.#start(plan, null));
   }
@@ -114,8 +96,8 @@ export class SweepRunner {
   async #keepFirst(started: Started[]): Promise<void> {
     const [first] = started.splice(0, 1);
     if (!first) return;
-    if (first.coverage) this.coverage.absorb(first.coverage);
-    for (const outcome of await this.#keep(first)) this.keepCopy(outcome);
+    if (first.coverage) this.outcomes.coverage.absorb(first.coverage);
+    for (const outcome of await this.#keep(first)) this.outcomes.keepCopy(outcome);
   }
 
   #start(plan: Plan, coverage: CoverageTally | null): Started {
@@ -131,10 +113,8 @@ export class SweepRunner {
     if (!result) return [];
     this.bytesRead += result.bytesRead;
     for (const [key, value] of result.crc32) this.#crc32.set(key, value);
-    await this.#keepPages(plan, result);
-    this.#keepRecords(plan, result);
-    this.#keepLaws(plan, result.laws);
-    if (plan.unit && result.movement) this.movements.set(plan.unit.key, result.movement);
+    this.outcomes.keepPages(await comparePages(plan.sweep, result, this.#ends.head.source));
+    this.outcomes.keep(plan, result);
     return plan.copies.map((copy, i) => ({
       reason: copy.reason,
       expected: copy.expected.tensor,
@@ -150,7 +130,7 @@ export class SweepRunner {
     const result = await this.#resultOf(this.#start(plan, null));
     if (!result) return;
     this.bytesRead += result.bytesRead;
-    this.#keepRecords(plan, result);
+    this.outcomes.keepRecords(plan, result);
   }
 
   /** Null: bytes do not decode. That is damage to tell, and what it leaves unread is not judged. */
@@ -163,14 +143,9 @@ export class SweepRunner {
       const origin = damage.path === this.#ends.head.source.path ? 'head' : 'base';
       this.#undecoded[origin].push(damage.problem);
       for (const { law, subject } of plan.laws)
-        this.coverage.unknown(law.id, subject.elements, 'its bytes cannot be decoded');
+        this.outcomes.coverage.unknown(law.id, subject.elements, 'its bytes cannot be decoded');
       return null;
     }
-  }
-
-  keepCopy(outcome: CopyOutcome): void {
-    this.coverage.judged(copyRules[outcome.reason], outcome.record.compared);
-    this.copies.push(outcome);
   }
 
   /** Every stored checksum of one end: those that sweeps computed in passing, and the rest. */
@@ -224,48 +199,6 @@ export class SweepRunner {
       ...(onBytes ? { onBytes: count } : {}),
     };
   }
-
-  async #keepPages(plan: Plan, result: SweepResult): Promise<void> {
-    const outcomes = await comparePages(plan.sweep, result, this.#ends.head.source);
-    for (const outcome of outcomes) {
-      this.coverage.judged('no-repeated-pages', outcome.pages * outcome.elementsPerPage);
-      this.pages.push(outcome);
-    }
-  }
-
-  #keepRecords(plan: Plan, result: SweepResult): void {
-    for (const [operand, record] of Object.entries(result.summaries)) {
-      const stream = plan.sweep.streams[operand as Operand];
-      // The digest table is 0.2 % of a checkpoint; its one reader has had it.
-      if (!stream) continue;
-      const { name } = stream.tensor;
-      const digest = foldDigests(record.digests);
-      if (digest !== null) this.digests[stream.origin].set(name, digest);
-      this.summaries[stream.origin].set(name, { ...record, digests: noDigests });
-    }
-    for (const [operand, hash] of Object.entries(result.sha256)) {
-      const stream = plan.sweep.streams[operand as Operand];
-      if (stream?.origin === 'head') this.sha256.set(stream.tensor.name, hash);
-    }
-  }
-
-  #keepLaws(plan: Plan, records: readonly LawRecord[]): void {
-    for (const planned of plan.laws) {
-      const choices = planned.alternatives.map((i) => ({
-        record: records[i] as LawRecord,
-        constants: (plan.sweep.laws[i] as { constants: Constants }).constants,
-      }));
-      // Broken means broken under every reading of the file: the mildest one speaks.
-      choices.sort((a, b) => a.record.broken - b.record.broken);
-      const { record, constants } = choices[0] as (typeof choices)[number];
-      const { law, subject } = planned;
-      this.coverage.judged(law.id, record.judged);
-      const reason =
-        law.scope === 'line' ? 'no line in which enough elements must move' : 'not-finite';
-      this.coverage.unknown(law.id, subject.elements - record.judged, reason);
-      this.laws.push({ law, unit: plan.unit, subject, constants, record });
-    }
-  }
 }
 
 const emptySweep: Sweep = {
@@ -283,7 +216,6 @@ const noResult: SweepResult = {
   ...{ crc32: new Map(), bytesRead: 0 },
 };
 
-/** One chunk may be read by several sweeps. */
 /** The damage that an error of a reader tells, and the path of its source; null for any other error. */
 function undecodedOf(error: unknown): { path: string; problem: Problem } | null {
   if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) return null;
@@ -293,6 +225,7 @@ function undecodedOf(error: unknown): { path: string; problem: Problem } | null 
   return { path, problem: { rule: 'encoding-invalid', kind: 'damage', file, offset, message } };
 }
 
+/** One chunk may be read by several sweeps. */
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((each) => [`${each.file}\0${each.offset}`, each])).values()];
 }

@@ -40,7 +40,7 @@ async function sweepSeenTies(
       stream(tie.trained.head, 'head'),
       stream(tie.copy.head, 'head'),
     );
-    for (const outcome of await run.run(now)) run.keepCopy(outcome);
+    for (const outcome of await run.run(now)) run.outcomes.keepCopy(outcome);
     judged.add(tie.copy.head.name);
   }
   return judged;
@@ -55,7 +55,11 @@ function isBuffer({ name, role, dtype }: Tensor): boolean {
 async function sweepRecomputed(run: SweepRunner, tensor: Tensor, head: Opened): Promise<void> {
   if (!isBuffer(tensor) || tensor.aliasOf !== null) return;
   const otherwise = (elements: number) =>
-    run.coverage.unknown('constant-buffers', elements, 'the buffer is computed in another way');
+    run.outcomes.coverage.unknown(
+      'constant-buffers',
+      elements,
+      'the buffer is computed in another way',
+    );
   const expected = await recomputed(tensor, head.source);
   if (expected === 'otherwise') otherwise(tensor.elements);
   if (expected === 'otherwise' || !expected) return;
@@ -64,7 +68,7 @@ async function sweepRecomputed(run: SweepRunner, tensor: Tensor, head: Opened): 
   for (const outcome of await run.run(plan)) {
     const { different, compared } = outcome.record;
     if (isOtherwise(different, compared)) otherwise(compared);
-    else run.keepCopy(outcome);
+    else run.outcomes.keepCopy(outcome);
   }
 }
 
@@ -134,6 +138,6 @@ export async function sweepTies(run: SweepRunner, head: Checkpoint): Promise<voi
       { tensor: expected, origin: 'head' },
       { tensor: found, origin: 'head' },
     );
-    for (const outcome of await run.run(plan)) run.keepCopy(outcome);
+    for (const outcome of await run.run(plan)) run.outcomes.keepCopy(outcome);
   }
 }

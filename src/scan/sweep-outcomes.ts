@@ -1,0 +1,84 @@
+/** What sweeps returned, tensor by tensor and law by law, with the coverage that it makes. */
+import type { SweepResult } from '../engines/engine.ts';
+import type { Constants, Operand } from '../laws/law.ts';
+import type { LawRecord } from '../records/law-record.ts';
+import type { PairRecord } from '../records/pair-record.ts';
+import type { SummaryRecord } from '../records/summary.ts';
+import { foldDigests } from '../suspicions/exact-state.ts';
+import { CoverageTally } from './coverage.ts';
+import type { PageOutcome } from './pages.ts';
+import { copyRules, type Plan } from './plan.ts';
+import type { CopyOutcome, LawOutcome } from './scan.ts';
+
+const noDigests = new Uint32Array();
+
+export class SweepOutcomes {
+  readonly coverage = new CoverageTally();
+  readonly summaries = {
+    head: new Map<string, SummaryRecord>(),
+    base: new Map<string, SummaryRecord>(),
+  };
+  /** One hash a tensor, of its digest table. */
+  readonly digests = { head: new Map<string, string>(), base: new Map<string, string>() };
+  readonly sha256 = new Map<string, string>();
+  readonly laws: LawOutcome[] = [];
+  readonly copies: CopyOutcome[] = [];
+  readonly pages: PageOutcome[] = [];
+  readonly movements = new Map<string, PairRecord>();
+
+  /** All of a result but pages and copies. */
+  keep(plan: Plan, result: SweepResult): void {
+    this.keepRecords(plan, result);
+    this.#keepLaws(plan, result.laws);
+    if (plan.unit && result.movement) this.movements.set(plan.unit.key, result.movement);
+  }
+
+  /** Counts a copy that must be equal, and keeps it. */
+  keepCopy(outcome: CopyOutcome): void {
+    this.coverage.judged(copyRules[outcome.reason], outcome.record.compared);
+    this.copies.push(outcome);
+  }
+
+  /** Counts and keeps what pages say that held different numbers in the base. */
+  keepPages(outcomes: Iterable<PageOutcome>): void {
+    for (const outcome of outcomes) {
+      this.coverage.judged('no-repeated-pages', outcome.pages * outcome.elementsPerPage);
+      this.pages.push(outcome);
+    }
+  }
+
+  /** The numbers of its tensors alone. */
+  keepRecords(plan: Plan, result: SweepResult): void {
+    for (const [operand, record] of Object.entries(result.summaries)) {
+      const stream = plan.sweep.streams[operand as Operand];
+      // The digest table is 0.2 % of a checkpoint; its one reader has had it.
+      if (!stream) continue;
+      const { name } = stream.tensor;
+      const digest = foldDigests(record.digests);
+      if (digest !== null) this.digests[stream.origin].set(name, digest);
+      this.summaries[stream.origin].set(name, { ...record, digests: noDigests });
+    }
+    for (const [operand, hash] of Object.entries(result.sha256)) {
+      const stream = plan.sweep.streams[operand as Operand];
+      if (stream?.origin === 'head') this.sha256.set(stream.tensor.name, hash);
+    }
+  }
+
+  #keepLaws(plan: Plan, records: readonly LawRecord[]): void {
+    for (const planned of plan.laws) {
+      const choices = planned.alternatives.map((i) => ({
+        record: records[i] as LawRecord,
+        constants: (plan.sweep.laws[i] as { constants: Constants }).constants,
+      }));
+      // Broken means broken under every reading of the file: the mildest one speaks.
+      choices.sort((a, b) => a.record.broken - b.record.broken);
+      const { record, constants } = choices[0] as (typeof choices)[number];
+      const { law, subject } = planned;
+      this.coverage.judged(law.id, record.judged);
+      const reason =
+        law.scope === 'line' ? 'no line in which enough elements must move' : 'not-finite';
+      this.coverage.unknown(law.id, subject.elements - record.judged, reason);
+      this.laws.push({ law, unit: plan.unit, subject, constants, record });
+    }
+  }
+}
