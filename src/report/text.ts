@@ -89,13 +89,17 @@ function groupFindings(findings: readonly Finding[]): Finding[][] {
   return [...groups.values()];
 }
 
-/** The rules that a damage breaks beside the one that speaks. */
-function alsoLine(others: readonly Finding[]): string[] {
+/** What a damage breaks beside the rule that speaks: others, or the same one in state beside it. */
+function alsoLine(first: Finding, others: readonly Finding[]): string[] {
   const names = (list: readonly Finding[]) => [...new Set(list.map(({ rule }) => rule))].join(', ');
-  const same = others.filter(({ tensor }) => tensor !== undefined);
   const model = others.filter(({ tensor }) => tensor === undefined);
+  const beside = others.filter(({ tensor }) => tensor !== undefined);
+  const same = beside.filter(({ rule }) => rule !== first.rule);
+  const twins = beside.filter(({ rule, tensor }) => rule === first.rule && tensor !== first.tensor);
+  const tensors = [...new Set(twins.map(({ tensor }) => escapeText(tensor ?? '')))].join(', ');
   const parts = [
     ...(same.length > 0 ? [`the same element breaks ${names(same)}`] : []),
+    ...(twins.length > 0 ? [`the same rule at this element of ${tensors}`] : []),
     ...(model.length > 0 ? [`the model’s sums break ${names(model)}`] : []),
   ];
   return parts.length === 0 ? [] : block('also', parts.join('; '));
@@ -117,7 +121,7 @@ function findingLines([finding, ...others]: readonly Finding[]): string[] {
     ...sides,
     ...valueLines(finding),
     ...bitsLine(finding),
-    ...alsoLine(others),
+    ...alsoLine(finding, others),
     ...(finding.lead ? block('lead', finding.lead.lead) : []),
     ...block('means', meaningOf(finding)),
   ];

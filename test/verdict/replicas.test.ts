@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { flipBit } from '../../src/demo/flip-bit.ts';
 import { openEngine } from '../../src/engines/choose.ts';
+import { renderText } from '../../src/report/text.ts';
 import { judgeReplicas } from '../../src/verdict/judge-replicas.ts';
 import { temporaryFolder } from '../sources/temporary-folder.ts';
 
@@ -57,6 +58,16 @@ describe('replicas', () => {
     const result = await judged([copy('a'), copy('b'), copy('late', counter)]);
     expect(result.verdict).toBe('corrupt');
     expect(result.findings).toMatchObject([{ rank: 2, tensor: counter.tensor, count: 1 }]);
+  });
+
+  it('tell state beside an element that differs there too', async () => {
+    const once = copy('once', fault);
+    const moment = { ...fault, tensor: 'exp_avg/g.2.weight' };
+    writeFileSync(once, flipBit(once, moment).bytes);
+    const text = renderText(await judged([copy('a'), once, copy('c')]));
+    expect(text.replaceAll(/\s+/g, ' ')).toMatch(
+      / also the same rule at this element of (exp_avg|parameter)\/g\.2\.weight /,
+    );
   });
 
   it('cannot tell which of two is right, and says so', async () => {
