@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { LaikaError } from '../../checkpoint/errors.ts';
 import { type WireField, wireFields } from '../protobuf.ts';
+import { readSliceKey, type SliceKey } from './slice-key.ts';
 import { readTable, TableFault } from './sstable.ts';
 
 export interface BundleEntry {
@@ -20,12 +21,20 @@ export interface BundleEntry {
   readonly at: number;
 }
 
+/** `entry.shape` is the part's own. */
+export interface BundlePart {
+  readonly place: SliceKey;
+  readonly entry: BundleEntry;
+}
+
 export interface BundleIndex {
   readonly shards: number;
   readonly bigEndian: boolean;
   readonly entries: readonly BundleEntry[];
-  /** Keys of parts of partitioned variables. */
-  readonly parts: number;
+  /** Parts of partitioned variables, by the name of the whole. */
+  readonly parts: ReadonlyMap<string, readonly BundlePart[]>;
+  /** Keys that are no names and no parts either. */
+  readonly strange: number;
 }
 
 const entriesMost = 1_000_000;
@@ -79,20 +88,29 @@ function readEntry(key: string, value: Uint8Array, at: number): BundleEntry {
  */
 export function readBundleIndex(file: Buffer, where: string): BundleIndex {
   let header: { shards: number; bigEndian: boolean } | null = null;
-  let parts = 0;
+  const parts = new Map<string, BundlePart[]>();
+  let [count, strange] = [0, 0];
   const entries: BundleEntry[] = [];
   let keyBytes = 0;
   for (const { key, value, offset } of readTable(file)) {
     keyBytes += key.length;
-    if (entries.length >= entriesMost || keyBytes > keyBytesMost) throw tooMuch(where);
+    count += 1;
+    if (count > entriesMost || keyBytes > keyBytesMost) throw tooMuch(where);
     if (!header) {
       if (key.length > 0) throw new TableFault('header-invalid', offset, 'the index has no header');
       header = readHeader(value);
-    } else if (key[0] === 0) parts += 1;
-    else entries.push(readEntry(key.toString('utf8'), value, offset));
+    } else if (key[0] === 0) {
+      const place = readSliceKey(key);
+      if (!place) strange += 1;
+      else {
+        const known = parts.get(place.name) ?? [];
+        known.push({ place, entry: readEntry(place.name, value, offset) });
+        parts.set(place.name, known);
+      }
+    } else entries.push(readEntry(key.toString('utf8'), value, offset));
   }
   if (!header) throw new TableFault('header-invalid', 0, 'the index has no entries');
-  return { ...header, entries, parts };
+  return { ...header, entries, parts, strange };
 }
 
 function readHeader(value: Uint8Array): { shards: number; bigEndian: boolean } {

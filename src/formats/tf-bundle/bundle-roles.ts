@@ -35,6 +35,7 @@ export async function readBundleRoles(
   const byKey = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   for (const tensor of tensors) markModel(tensor, from.graph);
   const optimizers: Optimizer[] = [];
+  const counts = new Set<number>();
   const slots = new SlotFinder(byKey, from.graph);
   const prefixes = tensors.flatMap(({ name }) => counters.exec(pathOf(name))?.[1] ?? []);
   for (const prefix of prefixes) {
@@ -44,6 +45,8 @@ export async function readBundleRoles(
       return tensor && readScalar(source, tensor);
     };
     const counter = variable('_iterations') ?? variable('iter');
+    const iterations = counter && (await readScalar(source, counter));
+    if (iterations !== null) counts.add(iterations);
     const config: Record<string, HyperValue> = Object.create(null);
     // Keras 2 kept its hyper-parameters as variables.
     for (const name of ['beta_1', 'beta_2', 'rho']) {
@@ -54,19 +57,39 @@ export async function readBundleRoles(
       prefix,
       file: from.file,
       settings: { className: null, config },
-      iterations: counter && { tensor: counter, value: await readScalar(source, counter) },
+      iterations: counter && { tensor: counter, value: iterations },
       learningRate: (await value('_learning_rate')) ?? (await value('learning_rate')),
       slots: slots.of(prefix, prefixes.length === 1),
     });
     optimizers.push(optimizer);
   }
+  if (!from.graph) optimizers.push(...graphOptimizer(byKey, from.file));
   for (const { parameters } of optimizers) {
     for (const { parameter } of parameters) {
       const owner = parameter === null ? undefined : byKey.get(parameter);
       if (owner?.role === 'other') owner.role = 'parameter';
     }
   }
-  return { optimizers, step: await stepOf(source, byKey, optimizers) };
+  return { optimizers, step: await stepOf(source, byKey, { optimizers, counts }) };
+}
+
+/**
+ * Slots that a graph's saver wrote without an object graph: called after the variable and the optimizer,
+ * of which Adam makes two. Whether `global_step` counts its updates nothing says.
+ */
+function graphOptimizer(byKey: ReadonlyMap<string, TensorDraft>, file: string): Optimizer[] {
+  const slots: KerasSlot[] = [];
+  for (const [key, tensor] of byKey) {
+    const owner = /\/Adam$/.test(key) ? byKey.get(key.slice(0, -'/Adam'.length)) : undefined;
+    const second = byKey.get(`${key}_1`);
+    if (!owner || !second) continue;
+    const common = { owner, mapping: 'fqn', isDense: isDenseName(owner.name) } as const;
+    slots.push({ tensor, slot: 'm', ...common }, { tensor: second, slot: 'v', ...common });
+  }
+  if (slots.length === 0) return [];
+  const settings = { className: null, config: Object.create(null) };
+  const nothing = { iterations: null, learningRate: null };
+  return [buildKerasOptimizer({ prefix: '', file, settings, ...nothing, slots })];
 }
 
 /** The key without what every variable's key ends in. */
@@ -138,10 +161,13 @@ class SlotFinder {
 async function stepOf(
   source: Source,
   byKey: ReadonlyMap<string, TensorDraft>,
-  optimizers: readonly Optimizer[],
+  from: { readonly optimizers: readonly Optimizer[]; readonly counts: ReadonlySet<number> },
 ): Promise<number | null> {
-  const steps = optimizers.flatMap(({ parameters }) => parameters[0]?.step ?? []);
+  const steps = from.optimizers.flatMap(({ parameters }) => parameters[0]?.step ?? []);
   if (steps.length > 0) return new Set(steps).size === 1 ? (steps[0] as number) : null;
+  // Where gradients are gathered, a counter counts the trainer's steps and not its updates.
+  const [count, another] = from.counts;
+  if (count !== undefined && another === undefined) return count;
   for (const name of [`global_step${attribute}`, `step${attribute}`, 'global_step']) {
     const tensor = byKey.get(name);
     if (!tensor) continue;

@@ -2,8 +2,10 @@
 import type { FileState, StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
-import { type Placement, unowned } from '../../checkpoint/tensor.ts';
+import { type Box, type Placement, unowned } from '../../checkpoint/tensor.ts';
 import { fileStateOf, type Source, type SourceFile } from '../../sources/source.ts';
+import { tilingFault } from '../box-tiling.ts';
+import { joinBoxes } from '../join-boxes.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { ProblemList } from '../problem-list.ts';
 import type { BundleEntry, BundleIndex } from './bundle-index.ts';
@@ -113,8 +115,8 @@ class Lister {
       seen.add(entry.key);
     }
     this.#compareNeighbours();
-    if (this.#index.parts > 0) {
-      const message = `${this.#index.parts} parts of partitioned variables were not read`;
+    if (this.#index.strange > 0) {
+      const message = `${this.#index.strange} keys that are no names were not read`;
       this.#problems.add({ rule: 'note', kind: 'info', file: this.#file, message });
     }
     return {
@@ -191,7 +193,7 @@ class Lister {
 
   /** Null: too little can be believed to list it. */
   #placement(entry: BundleEntry, dtype: DType, elements: number): Placement | null {
-    if (entry.isSliced) return { kind: 'absent', reason: 'partitioned' };
+    if (entry.isSliced) return this.#sliced(entry, dtype);
     const bytes = (BigInt(elements) * BigInt(dtypeBits[dtype])) / 8n;
     if (entry.size !== bytes) {
       const shape = entry.shape.join(', ');
@@ -210,6 +212,34 @@ class Lister {
     const shape = entry.shape.map(Number);
     const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, n) => product * n, 1));
     return { kind: 'strided', file, offset, strides, extentBytes: end - offset, bigEndian: true };
+  }
+
+  /** Parts that lie anywhere in the data files, and together are the variable. */
+  #sliced(entry: BundleEntry, dtype: DType): Placement {
+    const shape = entry.shape.map(Number);
+    const boxes: Box[] = [];
+    const missing: Placement = { kind: 'absent', reason: 'parts of it are missing or damaged' };
+    for (const { place, entry: part } of this.#index.parts.get(entry.key) ?? []) {
+      const { origin } = place;
+      const sizes = place.sizes.map((size, d) => size ?? shape[d] ?? 0);
+      const elements = sizes.reduce((product, size) => product * size, 1);
+      const isSame = sizes.length === part.shape.length && part.type === entry.type;
+      if (!isSame || sizes.some((size, d) => BigInt(size) !== part.shape[d]) || part.isSliced) {
+        this.#fault(
+          part,
+          'shape-mismatch',
+          'a part of it is of another type or shape than its place',
+        );
+        return missing;
+      }
+      const placement = this.#placement(part, dtype, elements);
+      if (!placement || placement.kind === 'absent' || placement.kind === 'boxes') return missing;
+      boxes.push({ origin, sizes, placement });
+    }
+    const fault = tilingFault(shape, boxes);
+    if (fault === null) return joinBoxes({ shape, dtype }, boxes);
+    this.#fault(entry, 'shape-mismatch', fault);
+    return missing;
   }
 
   #place(entry: BundleEntry): PlacedEntry | null {
@@ -253,8 +283,8 @@ class Lister {
 
   /** A data file ends with its last tensor; partitioned variables have bytes that were not followed. */
   #findRests(sorted: readonly PlacedEntry[]): void {
-    // Where a tensor lies outside, or is in parts, the ends are not those of all.
-    if (this.#index.parts > 0 || !this.#isWhole) return;
+    // Where a tensor lies outside, the ends are not those of all.
+    if (this.#index.strange > 0 || !this.#isWhole) return;
     const ends = new Map<string, number>();
     for (const { file, end } of sorted) ends.set(file, Math.max(ends.get(file) ?? 0, end));
     for (const file of this.#shards) {
