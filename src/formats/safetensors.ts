@@ -34,6 +34,7 @@ function recognise(sighting: Sighting): 'certain' | 'named' | 'no' {
   const file = weightsOf(sighting);
   if (!file) return 'no';
   if (sighting.source.isFile && looksLikeHeader(sighting.head, file.sizeBytes)) return 'certain';
+  if (sighting.source.isFile && saysNothing(sighting.head, file.sizeBytes)) return 'no';
   return file.name.endsWith('.safetensors') ? 'named' : 'no';
 }
 
@@ -46,6 +47,15 @@ function looksLikeHeader(head: Uint8Array, sizeBytes: number): boolean {
   let at = 8;
   while (head[at] === 0x20) at += 1;
   return head[at] === 0x7b;
+}
+
+/** The shortest entry of a tensor takes more, in JSON. */
+const entryLeast = 48;
+
+/** A length that no file can have, and no room for a tensor after it: only the name speaks for it. */
+function saysNothing(head: Uint8Array, sizeBytes: number): boolean {
+  if (head.length < 8 || sizeBytes >= 8 + entryLeast) return false;
+  return new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) >= 2n ** 63n;
 }
 
 function weightsOf({ source, files }: Sighting): SourceFile | undefined {

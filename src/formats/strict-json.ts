@@ -24,7 +24,7 @@ export interface JsonOptions {
   readonly maxDepth: number;
   /** Values of any kind. */
   readonly maxValues?: number;
-  /** Bytes of memory that all values together may take, roughly; default 1 GiB. */
+  /** Bytes of memory that all values together may take, roughly; default 400 MiB. */
   readonly maxMemory?: number;
   /** Numbers that are not written as integers are NaN, so that 4.0 is not 4. */
   readonly integersOnly?: boolean;
@@ -56,13 +56,13 @@ export interface JsonFault {
 }
 
 /** Values that one document may hold: a checkpoint has millions of elements, not of names. */
-const defaultValues = 20_000_000;
+const defaultValues = 10_000_000;
 
 /**
  * Memory of all values together, in bytes, roughly: `{}` takes two bytes of a text and a hundred times
- * as much when it is read. The header of a million tensors takes about 700 MB.
+ * as much when it is read. The header of half a million tensors takes about 350 MB.
  */
-const memoryMost = 1024 * 1024 * 1024;
+const memoryMost = 400 * 1024 * 1024;
 
 const mapBytes = 256;
 const listBytes = 64;

@@ -1,8 +1,9 @@
 /** A checkpoint larger than memory should be: 2 GiB stay under 300 MB resident. */
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { torchFile } from '../formats/torch-zip/archive-writer.ts';
 import { laika } from './laika.ts';
 
 /** A safetensors file with one float32 tensor of `bytes`, holes but for its first page. */
@@ -18,6 +19,36 @@ function makeSparse(path: string, bytes: number): void {
   writeSync(file, Buffer.alloc(1), 0, 1, header.length + bytes - 1);
   closeSync(file);
 }
+
+/** A file of torch whose pickle is a list, filled with what `unit` makes. */
+function makeBomb(path: string, unit: Buffer): void {
+  const batch = Buffer.concat([
+    Buffer.from('('),
+    Buffer.alloc(1000 * unit.length, unit),
+    Buffer.from('e'),
+  ]);
+  const list = Buffer.alloc(Math.floor(12e6 / batch.length) * batch.length, batch);
+  writeFileSync(path, torchFile(Buffer.concat([Buffer.from(']'), list])));
+}
+
+it.each([
+  ['dictionaries', Buffer.from('}')],
+  ['attributes', Buffer.from('cx\nY\n)\x81NbNb', 'latin1')],
+  ['bytes', Buffer.from('C\x01a', 'latin1')],
+  ['tuples', Buffer.from(')')],
+])('refuses a pickle of millions of %s in less than 600 MB', async (name, unit) => {
+  const folder = mkdtempSync(join(tmpdir(), 'laika-memory-'));
+  try {
+    const path = join(folder, `${name}.pt`);
+    makeBomb(path, unit);
+    const { code, stderr, peakBytes } = await laika(['validate', path]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('passes a limit');
+    if (peakBytes > 0) expect(peakBytes).toBeLessThan(600e6);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 it('validates 2 GiB in less than 300 MB', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'laika-memory-'));

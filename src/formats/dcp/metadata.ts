@@ -6,7 +6,7 @@ import { LaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
 import { attributeOf, attributesOf, classNameOf, integersOf } from '../pickle/attributes.ts';
-import { maxPickleBytes } from '../pickle/limits.ts';
+import { maxMemoryBytes, maxPickleBytes } from '../pickle/limits.ts';
 import { pickleLimit } from '../pickle/machine.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { readPickle } from '../pickle/read-pickle.ts';
@@ -63,6 +63,12 @@ export interface DcpMetadataReading {
 /** Parts and values together; the largest runs have some hundred thousand. */
 const itemsMost = 2_000_000;
 
+/** Metadata below this takes no more memory than any pickle may. */
+const smallBytes = 2 ** 23;
+
+/** Memory for metadata beside a large checkpoint, above what any pickle may take. */
+const maxFurtherBytes = 2 ** 31;
+
 /** Names inside each other. */
 const pathMost = 64;
 
@@ -79,11 +85,21 @@ export async function readDcpMetadata(
   }
   const bytes = new Uint8Array(file.sizeBytes);
   await source.read(file.name, 0, bytes);
-  const pickle = readPickle(bytes, file.name);
+  const pickle = readPickle(bytes, file.name, { memory: await memoryFor(source, file) });
   const place = { file: file.name, offset: 0, sizeBytes: file.sizeBytes };
   const problems = pickleProblems(pickle, place);
   if (pickle.value === undefined) return { metadata: null, problems };
   return new MetadataReader(file.name, problems).read(pickle.value);
+}
+
+/** A bomb has nothing to describe: metadata may take more where many bytes of tensors lie beside it. */
+async function memoryFor(source: Source, file: SourceFile): Promise<number> {
+  const most = maxMemoryBytes - file.sizeBytes;
+  if (file.sizeBytes < smallBytes) return most;
+  const files = await source.list();
+  const described = files.filter(({ name }) => name.endsWith('.distcp'));
+  const total = described.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return most + Math.min(total, maxFurtherBytes);
 }
 
 class MetadataReader {

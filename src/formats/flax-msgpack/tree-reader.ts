@@ -25,6 +25,9 @@ const tensorsMost = 1_000_000;
 /** Values of any kind. */
 const valuesMost = 20_000_000;
 
+/** Memory of all names and paths together, in bytes: a long path above many values would fill any. */
+const namesMemoryMost = 2 ** 28;
+
 /** Flax cuts arrays above 2^30 bytes into a map of this name, a shape and chunks. */
 const chunkedName = '__msgpack_chunked_array__';
 
@@ -69,6 +72,7 @@ class TreeReader {
   readonly #plain = new Map<string, number>();
   readonly #problems = new ProblemList();
   #values = 0;
+  #namesMemory = 0;
 
   constructor(source: Source, file: SourceFile) {
     this.#file = file;
@@ -140,6 +144,7 @@ class TreeReader {
     if (token.kind !== 'text') throw new MsgpackFault(at, 'a name in a map is no text');
     if (token.length > nameBytesMost) throw this.#limit(`a name of ${token.length} bytes`);
     const name = await this.#reader.text(token.length);
+    this.#keepName(name);
     if (frame.names.has(name)) {
       const message = `the map at ${JSON.stringify(frame.path)} holds ${JSON.stringify(name)} twice`;
       this.#add({ rule: 'duplicate-name', kind: 'security', offset: token.offset, message });
@@ -148,10 +153,18 @@ class TreeReader {
     return name;
   }
 
+  #keepName(name: string): void {
+    this.#namesMemory += 64 + name.length;
+    if (this.#namesMemory <= namesMemoryMost) return;
+    throw this.#limit(`names of more than ${namesMemoryMost} bytes together`);
+  }
+
   #number(frame: Frame, path: string, value: number): void {
     if (!Number.isSafeInteger(value)) return;
     frame.numbers.push(value);
-    if (this.#plain.size < tensorsMost) this.#plain.set(path, value);
+    if (this.#plain.size >= tensorsMost) return;
+    this.#keepName(path);
+    this.#plain.set(path, value);
   }
 
   async #extension(token: ExtensionToken, path: string): Promise<void> {
@@ -167,6 +180,7 @@ class TreeReader {
       this.#add({ rule: 'dtype-unsupported', kind: 'info', ...tensor, message });
     } else if (header.agrees) {
       if (this.#tensors.length >= tensorsMost) throw this.#limit(`more than ${tensorsMost} arrays`);
+      this.#keepName(path);
       this.#tensors.push(this.#tensor(path, header));
     } else {
       const message = `shape [${header.shape}] of ${header.typeName} does not make ${header.length} bytes`;

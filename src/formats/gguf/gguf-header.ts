@@ -109,11 +109,20 @@ function readVersion(
 
 type Value = number | bigint | string | null;
 
+/** What the others say is of no use here, and a header can hold millions. */
+const keptKeys: ReadonlySet<string> = new Set([
+  'general.alignment',
+  'split.no',
+  'split.count',
+  'split.tensors.count',
+]);
+
 function readValues(cursor: GgufCursor, count: number): Map<string, Value> {
   const values = new Map<string, Value>();
   for (let i = 0; i < count; i += 1) {
     const key = cursor.text();
-    values.set(key, cursor.value(cursor.u32()));
+    const value = cursor.value(cursor.u32());
+    if (keptKeys.has(key)) values.set(key, value);
   }
   return values;
 }

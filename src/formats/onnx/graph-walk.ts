@@ -46,6 +46,9 @@ const depthMost = 48;
 
 const initializersMost = 1_000_000;
 
+/** Messages that wait to be walked: the nodes of a graph, mostly. */
+const pendingMost = 1_000_000;
+
 interface Pending {
   readonly kind: Kind;
   readonly span: ByteSpan;
@@ -77,12 +80,15 @@ export async function walkModel(
       if (field.kind !== 'bytes') continue;
       const child = inside[kind].get(field.number);
       if (child) found.push({ kind: child, span: field.span, depth: depth + 1 });
+      if (pending.length + found.length > pendingMost) {
+        throw limit(`holds more than ${pendingMost} nodes`, where);
+      }
       if (kind !== 'graph') continue;
       if (field.number === initializerField) initializers.push({ span: field.span, graph });
       if (field.number === sparseField) sparse += 1;
-    }
-    if (initializers.length > initializersMost) {
-      throw limit(`lists more than ${initializersMost} tensors`, where);
+      if (initializers.length > initializersMost) {
+        throw limit(`lists more than ${initializersMost} tensors`, where);
+      }
     }
     // In file order, so that windows are read forwards.
     for (const each of found.reverse()) pending.push(each);

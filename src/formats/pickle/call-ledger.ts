@@ -33,8 +33,8 @@ const maxReported = 100;
 /** Characters of a name that are shown. */
 const maxShownName = 300;
 
-/** Names whose standing is kept. */
-const maxRemembered = 10_000;
+/** Names whose standing is kept; each can be of 8 kB. */
+const maxRemembered = 1000;
 
 interface Entry {
   kind: PickleCall['kind'];

@@ -2,7 +2,7 @@
  * The pickles at the start of what torch.save wrote before 1.6: a magic number, a version, sizes of
  * C types, the object, and the keys of its storages, whose bytes follow.
  */
-import { type PickleReading, readPickle } from './read-pickle.ts';
+import { type PickleOptions, type PickleReading, readPickle } from './read-pickle.ts';
 import type { PickleValue } from './values.ts';
 
 /** The first pickle: protocol 2, the number, the end. */
@@ -34,10 +34,15 @@ export interface LegacyPickles {
 }
 
 /**
- * Reads the pickles of a stream that begins as one. `where` is named when a limit is passed.
+ * Reads the pickles of a stream that begins as one. `where` is named when a limit is passed;
+ * `options` as for each of the pickles.
  * @throws LaikaError `limit-exceeded`.
  */
-export function readLegacyPickles(bytes: Uint8Array, where: string): LegacyPickles {
+export function readLegacyPickles(
+  bytes: Uint8Array,
+  where: string,
+  options: Omit<PickleOptions, 'start'> = {},
+): LegacyPickles {
   const readings: { start: number; reading: PickleReading }[] = [];
   const values: (PickleValue | undefined)[] = [];
   let start = legacyMagic.length;
@@ -47,7 +52,7 @@ export function readLegacyPickles(bytes: Uint8Array, where: string): LegacyPickl
   };
   if (bytes.length <= start) return ended('it ends inside its header', true);
   for (const part of ['version', 'table of sizes', 'object', 'list of keys']) {
-    const reading = readPickle(bytes, where, start);
+    const reading = readPickle(bytes, where, { ...options, start });
     readings.push({ start, reading });
     if (reading.fault !== null)
       return ended(`its ${part} is broken: ${reading.fault}`, reading.isCut);

@@ -3,8 +3,8 @@
  * write and far below what would hurt the machine that looks.
  */
 
-/** data.pkl of a checkpoint with a million tensors is about 300 MB. */
-export const maxPickleBytes = 2 ** 30;
+/** data.pkl of a checkpoint with a million tensors is about 100 MB. */
+export const maxPickleBytes = 2 ** 28;
 
 /** A million tensors take about 50 million opcodes. */
 export const maxOpcodes = 200_000_000;
@@ -18,13 +18,22 @@ export const maxStackDepth = 1_000_000;
 export const maxMemoEntries = 20_000_000;
 
 /**
- * Memory of all values together, in units of about a hundred bytes: one for a container, three for a
- * dictionary. A million tensors take about twenty million; opcodes of one byte could ask for far more.
+ * Bytes of memory that a pickle and all values in it may take together. A tensor of torch.save takes
+ * about 1.3 kB; opcodes of one byte could ask for two hundred times as much as they are long.
  */
-export const maxMemoryUnits = 24_000_000;
+export const maxMemoryBytes = 320 * 2 ** 20;
 
-/** Values that calls may copy: sets, ordered dictionaries and bytes made from other values. */
-export const maxCopiedValues = 50_000_000;
+/** What each member of an archive adds to that: a tensor has one, and a bomb would have to pay for it. */
+export const memoryPerMember = 1024;
+
+/**
+ * The same for a pickle that is read again with more bytes when it was cut: what the reading before
+ * took may not be free yet.
+ */
+export const maxLegacyMemoryBytes = 240 * 2 ** 20;
+
+/** Memory for each stream inside a pickle: one storage's name and size. */
+export const maxNestedMemoryBytes = 2 ** 24;
 
 /** One integer. Python's own pickles of integers in checkpoints have at most 256 bytes. */
 export const maxLongBytes = 2 ** 20;
@@ -46,13 +55,16 @@ export const maxDepth = 200;
 /**
  * All paths in a file together: a key of megabytes above a million tensors would fill any memory.
  */
-export const maxPathCharacters = 2 ** 28;
+export const maxPathCharacters = 2 ** 26;
+
+/** Values that are no tensors and hold others, or a name: a dictionary for each parameter, and a few. */
+export const maxContainers = 500_000;
 
 /**
  * Groups, ids, states and their items that optimizers' dictionaries name, shared ones counted each
  * time.
  */
-export const maxStateItems = 20_000_000;
+export const maxStateItems = 5_000_000;
 
 /** Protocols that exist. */
 export const maxProtocol = 5;

@@ -8,7 +8,8 @@ import type { ByteReader } from './byte-reader.ts';
 import { CallLedger } from './call-ledger.ts';
 import type { Constructor } from './construct.ts';
 import { PickleFault } from './fault.ts';
-import { maxCopiedValues, maxMemoEntries, maxMemoryUnits, maxStackDepth } from './limits.ts';
+import { maxMemoEntries, maxMemoryBytes, maxStackDepth } from './limits.ts';
+import { bytesOf, copyBytes, entryBytes, itemBytes, tableBytes } from './memory.ts';
 import { isDict, isObject, isTagged, type PicklePersistent, type PickleValue } from './values.ts';
 
 export class Machine implements Constructor {
@@ -20,20 +21,22 @@ export class Machine implements Constructor {
   readonly #stack: PickleValue[] = [];
   /** Heights of the stack at each open MARK: nothing below the last one may be taken. */
   readonly #marks: number[] = [];
-  readonly #memo = new Map<number, PickleValue>();
+  /** Pickles number what they remember from 0 on. */
+  readonly #memo: PickleValue[] = [];
+  /** What is remembered under an index past those: a file may name 2^32 − 1. */
+  readonly #farMemo = new Map<number, PickleValue>();
   /** References to what lies outside of the pickle, in the order in which they were met. */
   readonly persistents: PicklePersistent[] = [];
   /** Streams inside the pickle that loading it would load, with the offset of the call. */
   readonly nested = new Map<Uint8Array, number>();
-  #spent = 0;
   readonly #memoryMost: number;
   #memory = 0;
 
-  /** `memoryUnits`: what all values together may take. */
-  constructor(reader: ByteReader, where: string, memoryUnits = maxMemoryUnits) {
+  /** `memoryBytes`: what all values together may take. */
+  constructor(reader: ByteReader, where: string, memoryBytes = maxMemoryBytes) {
     this.reader = reader;
     this.#where = where;
-    this.#memoryMost = memoryUnits;
+    this.#memoryMost = memoryBytes;
   }
 
   get height(): number {
@@ -46,7 +49,7 @@ export class Machine implements Constructor {
 
   /** A value that was just made; what is only met again goes back by `recall`. */
   push(value: PickleValue): void {
-    this.#keep(unitsOf(value));
+    this.#keep(bytesOf(value));
     this.#put(value);
   }
 
@@ -85,23 +88,35 @@ export class Machine implements Constructor {
 
   remember(index: number | bigint | null): void {
     if (typeof index !== 'number' || index < 0) this.fault('a memo index that is no index');
-    if (this.#memo.size >= maxMemoEntries) this.limit(`${maxMemoEntries} remembered values`);
-    this.#keep(entryUnits);
-    this.#memo.set(index, this.top());
+    const value = this.top();
+    if (index < this.#memo.length) {
+      this.#memo[index] = value;
+      return;
+    }
+    if (this.#memoSize >= maxMemoEntries) this.limit(`${maxMemoEntries} remembered values`);
+    const isNext = index === this.#memo.length;
+    this.#keep(isNext ? itemBytes : entryBytes);
+    if (isNext) {
+      this.#memo.push(value);
+      this.#farMemo.delete(index);
+    } else {
+      this.#farMemo.set(index, value);
+    }
   }
 
   memoize(): void {
-    this.remember(this.#memo.size);
+    this.remember(this.#memoSize);
   }
 
   recall(index: number | bigint | null): void {
-    const value = typeof index === 'number' ? this.#memo.get(index) : undefined;
+    const near = typeof index === 'number' ? this.#memo[index] : undefined;
+    const value = near === undefined ? this.#farMemo.get(index as number) : near;
     if (value === undefined) this.fault(`value ${index} was never remembered`);
     this.#put(value);
   }
 
   appendTo(target: PickleValue, items: readonly PickleValue[]): void {
-    this.#keep(items.length * itemUnits);
+    this.#keep(items.length * itemBytes);
     if (isTagged(target) && (target.kind === 'list' || target.kind === 'set')) {
       for (const item of items) target.items.push(item);
     } else if (isObject(target)) {
@@ -117,9 +132,9 @@ export class Machine implements Constructor {
     if (!isDict(target) && !isObject(target)) {
       this.fault('items are set in something that is no dictionary');
     }
-    this.#keep(items.length * entryUnits);
     if (isObject(target)) target.entries ??= new Map();
     const entries = target.entries as Map<PickleValue, PickleValue>;
+    const before = tableBytes(entries.size);
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i] as PickleValue;
       if (isTagged(key) && (key.kind === 'list' || key.kind === 'dict' || key.kind === 'set')) {
@@ -127,6 +142,7 @@ export class Machine implements Constructor {
       }
       entries.set(key, items[i + 1] as PickleValue);
     }
+    this.#keep(tableBytes(entries.size) - before);
   }
 
   /** BUILD: attributes for the value below. */
@@ -134,6 +150,7 @@ export class Machine implements Constructor {
     if (!isDict(target) && !isObject(target)) this.fault('attributes are set on a plain value');
     // A second BUILD adds to the first; both are kept, so that nothing can hide in the first.
     const before = target.state;
+    if (before !== undefined) this.#keep(entryBytes);
     target.state = before === undefined ? state : { kind: 'tuple', items: [before, state] };
   }
 
@@ -149,8 +166,7 @@ export class Machine implements Constructor {
   }
 
   spend(values: number): void {
-    this.#spent += values;
-    if (!(this.#spent <= maxCopiedValues)) this.limit(`${maxCopiedValues} copied values`);
+    this.#keep(values * copyBytes);
   }
 
   fault(message: string): never {
@@ -161,26 +177,20 @@ export class Machine implements Constructor {
     throw pickleLimit(this.#where, `its pickle asks for more than ${what}`);
   }
 
-  #keep(units: number): void {
-    this.#memory += units;
-    if (this.#memory > this.#memoryMost) this.limit(`${this.#memoryMost} units of memory`);
+  #keep(bytes: number): void {
+    this.#memory += bytes;
+    if (!(this.#memory <= this.#memoryMost)) {
+      this.limit(`${Math.max(0, this.#memoryMost)} bytes of memory`);
+    }
+  }
+
+  get #memoSize(): number {
+    return this.#memo.length + this.#farMemo.size;
   }
 
   #fence(): number {
     return this.#marks.at(-1) ?? 0;
   }
-}
-
-/** A place in a list, and an entry of a dictionary or of the memo, in units of memory. */
-const itemUnits = 0.1;
-const entryUnits = 0.4;
-
-/** What a value takes by itself; numbers are counted where they are kept. */
-function unitsOf(value: PickleValue): number {
-  if (typeof value === 'string') return 0.3 + value.length / 64;
-  if (typeof value !== 'object' || value === null) return 0;
-  if (isDict(value)) return 3;
-  return isTagged(value) && 'items' in value ? 1 + (value.items?.length ?? 0) * itemUnits : 1;
 }
 
 /** `limit-exceeded`, in a pickle's words. */

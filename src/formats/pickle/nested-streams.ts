@@ -1,7 +1,7 @@
 /** Streams inside pickles: loading the pickle loads them, so they are read for what they ask. */
 import type { PickleCall } from './call-ledger.ts';
 import { isLegacyStream, readLegacyPickles } from './legacy-pickles.ts';
-import { maxPickleBytes } from './limits.ts';
+import { maxNestedMemoryBytes, maxPickleBytes } from './limits.ts';
 import type { PickleReading } from './read-pickle.ts';
 
 /** Streams inside each other: torch's own are one deep. */
@@ -39,7 +39,9 @@ class NestedReader {
     this.#left -= stream.length;
     if (this.#left < 0) return code('holds more streams than it could hold tensors');
     if (!isLegacyStream(stream)) return code('loads a stream that is no storage of torch');
-    return readLegacyPickles(stream, this.#where).readings.flatMap(({ reading }) => {
+    const memory = maxNestedMemoryBytes;
+    const { readings } = readLegacyPickles(stream, this.#where, { memory });
+    return readings.flatMap(({ reading }) => {
       return [...reading.calls, ...this.callsOf(reading, depth + 1)];
     });
   }

@@ -39,7 +39,8 @@ function latin(machine: Machine, length: number): void {
 }
 
 function bytes(machine: Machine, length: number): void {
-  machine.push(new Uint8Array(sized(machine, length, maxStringBytes)));
+  const { buffer, byteOffset } = sized(machine, length, maxStringBytes);
+  machine.push(new Uint8Array(buffer, byteOffset, length));
 }
 
 function long(machine: Machine, length: number): void {

@@ -3,7 +3,7 @@ import { isLaikaError } from '../../checkpoint/errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { PickleCall } from './call-ledger.ts';
 import { PickleFault } from './fault.ts';
-import { maxOpcodes, maxPickleBytes } from './limits.ts';
+import { maxMemoryBytes, maxOpcodes, maxPickleBytes } from './limits.ts';
 import { Machine, pickleLimit } from './machine.ts';
 import { opcodeTable, stopOpcode } from './opcodes.ts';
 import type { PicklePersistent, PickleValue } from './values.ts';
@@ -47,15 +47,26 @@ function run(machine: Machine): PickleValue {
   return machine.limit(`${maxOpcodes} opcodes`);
 }
 
+export interface PickleOptions {
+  /** First byte of the pickle. */
+  readonly start?: number;
+  /** Bytes of memory for its values; by default what `bytes` leave of the limit. */
+  readonly memory?: number;
+}
+
 /**
- * Reads the pickle at `start`. Broken pickles are data; `where` is named when a limit is passed.
+ * Reads one pickle. Broken ones are data; `where` is named when a limit is passed.
  * @throws LaikaError `limit-exceeded`.
  */
-export function readPickle(bytes: Uint8Array, where: string, start = 0): PickleReading {
+export function readPickle(
+  bytes: Uint8Array,
+  where: string,
+  { start = 0, memory = maxMemoryBytes - bytes.length }: PickleOptions = {},
+): PickleReading {
   if (bytes.length - start > maxPickleBytes) {
     throw pickleLimit(where, `its pickle is longer than ${maxPickleBytes} bytes`);
   }
-  const machine = new Machine(new ByteReader(bytes, start), where);
+  const machine = new Machine(new ByteReader(bytes, start), where, memory);
   const { persistents, nested } = machine;
   try {
     const value = run(machine);

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { Source } from '../../sources/source.ts';
 import { isLegacyStream, readLegacyPickles } from '../pickle/legacy-pickles.ts';
-import { maxPickleBytes } from '../pickle/limits.ts';
+import { maxNestedMemoryBytes, maxPickleBytes } from '../pickle/limits.ts';
 import { pickleLimit } from '../pickle/machine.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { readPickle } from '../pickle/read-pickle.ts';
@@ -75,7 +75,8 @@ class NestedStorages implements StorageResolver {
 
 function readNestedStorage(stream: Uint8Array, where: string, key: string): StorageResult {
   if (!isLegacyStream(stream)) return damage('header-invalid', 'its bytes are no stream of torch');
-  const { root, fault, endOffset } = readLegacyPickles(stream, where);
+  const memory = maxNestedMemoryBytes;
+  const { root, fault, endOffset } = readLegacyPickles(stream, where, { memory });
   if (fault !== null) return damage('header-invalid', `the stream of its storage: ${fault}`);
   if (root === undefined || !isPersistent(root)) {
     return damage('header-invalid', 'the stream of its storage holds something else');

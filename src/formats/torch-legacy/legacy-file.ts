@@ -2,7 +2,7 @@
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source } from '../../sources/source.ts';
 import { type LegacyPickles, readLegacyPickles } from '../pickle/legacy-pickles.ts';
-import { maxPickleBytes } from '../pickle/limits.ts';
+import { maxLegacyMemoryBytes, maxPickleBytes } from '../pickle/limits.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { isSequence } from '../pickle/values.ts';
 import { ProblemList } from '../problem-list.ts';
@@ -67,7 +67,7 @@ async function readPickles(
   for (let length = firstBytes; ; length *= 4) {
     const bytes = new Uint8Array(Math.min(length, sizeBytes, maxPickleBytes));
     await source.read(file, 0, bytes);
-    const pickles = readLegacyPickles(bytes, file);
+    const pickles = readLegacyPickles(bytes, file, { memory: maxLegacyMemoryBytes });
     const isAll = bytes.length === sizeBytes || bytes.length === maxPickleBytes;
     if (!pickles.isCut || isAll) return pickles;
   }

@@ -3,7 +3,7 @@ import type { StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { isLaikaError } from '../../checkpoint/errors.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source } from '../../sources/source.ts';
-import { maxPickleBytes } from '../pickle/limits.ts';
+import { maxMemoryBytes, maxPickleBytes, memoryPerMember } from '../pickle/limits.ts';
 import { pickleLimit } from '../pickle/machine.ts';
 import { pickleProblems } from '../pickle/pickle-problems.ts';
 import { readPickle } from '../pickle/read-pickle.ts';
@@ -142,7 +142,8 @@ async function readRoot(reading: Reading, member: ZipMember): Promise<Pickle> {
   if (problem) failed.add(member.name);
   if (!bytes) return { root: undefined, isSuspect: true };
   try {
-    const pickle = readPickle(bytes, archive.file);
+    const most = maxMemoryBytes + archive.members.size * memoryPerMember;
+    const pickle = readPickle(bytes, archive.file, { memory: most - bytes.length });
     const found = pickleProblems(pickle, {
       file: archive.file,
       offset: member.compressed ? null : member.payloadOffset,

@@ -1,5 +1,5 @@
 /** Walks what a pickle described, in order, once: without recursion, and past no depth. */
-import { maxDepth, maxPathCharacters } from '../pickle/limits.ts';
+import { maxContainers, maxDepth, maxPathCharacters } from '../pickle/limits.ts';
 import { pickleLimit } from '../pickle/machine.ts';
 import { escapeText } from '../pickle/preview.ts';
 import { isDict, isTagged, type PickleObject, type PickleValue } from '../pickle/values.ts';
@@ -87,6 +87,9 @@ export function walkTree(root: PickleValue, where: string, visitor: TreeVisitor)
     }
     if (visitor.leaf(path, value) || visited.has(value)) return;
     visited.add(value);
+    if (visited.size > maxContainers) {
+      throw pickleLimit(where, `more than ${maxContainers} containers`);
+    }
     if (stack.length >= maxDepth)
       throw pickleLimit(where, `more than ${maxDepth} levels of nesting`);
     visitor.container(path, value);

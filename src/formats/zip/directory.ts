@@ -97,7 +97,7 @@ function readEntry(
 
 /**
  * Reads the whole directory; entries after the first broken one are not believed.
- * @throws LaikaError `limit-exceeded` for a directory past 256 MiB or two million members.
+ * @throws LaikaError `limit-exceeded` for a directory past 128 MiB or a million members.
  */
 export async function readDirectory(
   source: Source,

@@ -4,10 +4,10 @@
 export const tailBytes = 65_535 + 22 + 20 + 56;
 
 /** Central directory: about 100 bytes a member. */
-export const maxDirectoryBytes = 2 ** 28;
+export const maxDirectoryBytes = 2 ** 27;
 
 /** One a storage, and a few beside. */
-export const maxMembers = 2_000_000;
+export const maxMembers = 1_000_000;
 
 /** Deflate reaches 1,032 : 1 on zeros; text and pickles stay far below this. */
 export const maxInflateRatio = 200;

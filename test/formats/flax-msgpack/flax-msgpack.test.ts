@@ -184,6 +184,21 @@ describe('hostile states', () => {
   ])('%s: %s', async (name, kind) => {
     expect((await outcomeOf(hostile(name))).kind).toBe(kind);
   });
+
+  it('a long path above many numbers is a limit, not a path for each of them', async () => {
+    const inner = Buffer.concat([
+      Buffer.from([0xdd, 0, 1, 0, 0]),
+      Buffer.alloc(65_536, 1), // 65,536 times the number 1
+    ]);
+    const name = Buffer.concat([Buffer.from([0xda, 0x0f, 0xa0]), Buffer.alloc(4000, 'k')]);
+    let state = inner;
+    for (let depth = 0; depth < 3; depth += 1)
+      state = Buffer.concat([Buffer.of(0x81), name, state]);
+    const root = Buffer.concat([Buffer.of(0x81, 0xa6), Buffer.from('params'), state]);
+    const path = join(temporary, 'paths.msgpack');
+    writeFileSync(path, root);
+    expect((await outcomeOf(path)).kind).toBe('limit');
+  });
 });
 
 describe('a pair of states', () => {

@@ -87,6 +87,17 @@ describe('a damaged ONNX model', () => {
     expect(names.length).toBe(9);
   });
 
+  it('a million and one empty nodes are a limit', async () => {
+    const nodes = Buffer.alloc(2_000_002, Buffer.of(0x0a, 0));
+    // The length of the graph: 2,000,002 as a varint.
+    const graph = Buffer.concat([Buffer.of(0x08, 0x08, 0x3a, 0x82, 0x89, 0x7a), nodes]);
+    const path = join(scratch, 'nodes.onnx');
+    writeFileSync(path, graph);
+    const { kind, error } = await outcomeOf(path);
+    expect(kind).toBe('limit');
+    expect(error?.message).toContain('1000000 nodes');
+  });
+
   it.each(names)('%s', async (name) => {
     expect((await outcomeOf(join(hostile, name))).kind).toBe(chosen[name] ?? expected[name]?.kind);
   });

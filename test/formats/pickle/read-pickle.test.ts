@@ -5,7 +5,7 @@ import { isLaikaError } from '../../../src/checkpoint/errors.ts';
 import { ByteReader } from '../../../src/formats/pickle/byte-reader.ts';
 import { Machine } from '../../../src/formats/pickle/machine.ts';
 import { readPickle } from '../../../src/formats/pickle/read-pickle.ts';
-import { isTagged, type PickleValue } from '../../../src/formats/pickle/values.ts';
+import { emptyDict, isTagged, type PickleValue } from '../../../src/formats/pickle/values.ts';
 
 interface Fixture {
   /** Pickles by protocol, 0 to 5, in hexadecimal. */
@@ -150,14 +150,42 @@ describe('broken pickles', () => {
   });
 });
 
+/** Remembers under indices that no pickler would take. */
+function farther(): (machine: Machine) => void {
+  let index = 10;
+  return (machine) => {
+    index += 2;
+    machine.remember(index);
+  };
+}
+
+/** Sets one entry after the other in one dictionary. */
+function numbered(): (machine: Machine) => void {
+  const dict = emptyDict();
+  let key = 0;
+  return (machine) => {
+    key += 1;
+    machine.setItems(dict, [key, null]);
+  };
+}
+
 describe('memory', () => {
-  const machine = () => new Machine(new ByteReader(Buffer.alloc(0), 0), 'test', 1000);
+  const thing = emptyDict();
+  const machine = () => new Machine(new ByteReader(Buffer.alloc(0), 0), 'test', 100_000);
   const made: [string, (machine: Machine) => void][] = [
     ['dictionaries', (m) => m.push({ kind: 'dict', entries: new Map() } as never)],
     ['lists', (m) => m.push({ kind: 'list', items: [] })],
     ['long texts', (m) => m.push('x'.repeat(640))],
     ['items', (m) => m.appendTo({ kind: 'list', items: [] }, [1, 2, 3])],
     ['remembered values', (m) => m.memoize()],
+    ['values remembered out of order', farther()],
+    ['entries', numbered()],
+    ['bytes', (m) => m.push(new Uint8Array(1))],
+    ['fractions', (m) => m.push(0.5)],
+    ['long integers', (m) => m.push(2n ** 2000n)],
+    ['attributes set again', (m) => m.setState(thing, null)],
+    ['references', (m) => m.refer(null)],
+    ['copies', (m) => m.spend(1)],
   ];
 
   it.each(made)('that %s take is counted, up to a limit', (_, make) => {
@@ -167,7 +195,7 @@ describe('memory', () => {
     const fill = () => {
       for (; count < 100_000; count += 1) make(full);
     };
-    expect(fill).toThrow('units of memory');
+    expect(fill).toThrow('bytes of memory');
     expect(count).toBeGreaterThan(50);
   });
 
