@@ -4,7 +4,7 @@ import type { DType } from '../../checkpoint/dtype.ts';
 export interface Datatype {
   /** Null: no plain number. */
   readonly dtype: DType | null;
-  readonly kind: 'number' | 'text' | 'other';
+  readonly kind: 'number' | 'text' | 'opaque' | 'other';
   /** Of variable length: the data is in a heap. */
   readonly isVariable: boolean;
   readonly sizeBytes: number;
@@ -45,6 +45,7 @@ export function readDatatype(body: Buffer): Datatype | null {
     return { ...plain, kind: 'number', dtype: order > 1 ? null : dtype, bigEndian: order === 1 };
   }
   if (kind === 3) return { ...plain, kind: 'text', dtype: null };
+  if (kind === 5) return { ...plain, kind: 'opaque', dtype: null };
   if (kind === 8) {
     const isBool = sizeBytes === 1 && body.includes('FALSE') && body.includes('TRUE');
     return { ...plain, kind: 'number', dtype: isBool ? 'bool' : null };

@@ -193,7 +193,8 @@ class Lister {
   }
 }
 
-/** Keras writes bfloat16 as whole numbers and says so. */
+/** HDF5 has no name for bfloat16: Keras writes bytes without a meaning, or whole numbers, and says so. */
 function dtypeOf({ type, texts }: Hdf5Array): DType | null {
-  return type.dtype === 'u16' && texts.get('dtype')?.[0] === 'bfloat16' ? 'bf16' : type.dtype;
+  const isMarked = texts.get('dtype')?.[0] === 'bfloat16' && type.sizeBytes === 2;
+  return isMarked && (type.dtype === 'u16' || type.kind === 'opaque') ? 'bf16' : type.dtype;
 }

@@ -12,7 +12,7 @@ import type { Role } from '../../checkpoint/tensor.ts';
 import { sameShape } from '../optimizer-state/state-shape.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { OwnerIndex } from './owner-index.ts';
-import { optimizerDepth } from './tree-roles.ts';
+import { leafOf, optimizerDepth } from './tree-roles.ts';
 
 /** Fields that hold one array for each parameter; rows and columns have a shape of their own. */
 const fields: ReadonlyMap<string, { readonly role: Role; readonly sameShape: boolean }> = new Map([
@@ -53,7 +53,7 @@ interface Member {
 export function isOptimizerScalar({ name, elements }: TensorDraft): boolean {
   const parts = name.split('.');
   if (elements !== 1 || optimizerDepth(parts) === 0) return false;
-  return counters.has(parts.at(-1) as string) || parts.at(-2) === 'hyperparams';
+  return counters.has(leafOf(parts)) || parts.at(-2) === 'hyperparams';
 }
 
 function memberOf(tensor: TensorDraft, owners: OwnerIndex): Member | null {
@@ -132,7 +132,8 @@ function counterOf(
   scalars: Scalars,
   byName: ReadonlyMap<string, TensorDraft>,
 ): Counter {
-  const names = [`${prefix}count`, ...enclosing(prefix).map((outer) => `${outer}gradient_step`)];
+  const own = [`${prefix}count`, ...enclosing(prefix).map((outer) => `${outer}gradient_step`)];
+  const names = own.flatMap((each) => [each, `${each}.value`]);
   const name = names.find((each) => scalars.has(each));
   if (name === undefined) return { step: null, dtype: null };
   return { step: scalars.get(name) ?? null, dtype: byName.get(name)?.dtype ?? null };
@@ -228,6 +229,6 @@ export function markCounters(tensors: readonly TensorDraft[]): void {
   for (const tensor of tensors) {
     const parts = tensor.name.split('.');
     if (optimizerDepth(parts) === 0 || tensor.elements !== 1) continue;
-    if (counters.has(parts.at(-1) as string)) tensor.role = 'step';
+    if (counters.has(leafOf(parts))) tensor.role = 'step';
   }
 }

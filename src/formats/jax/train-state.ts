@@ -7,7 +7,7 @@ import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { readScalar } from '../scalar-value.ts';
 import { isOptimizerScalar, markCounters, readOptaxState } from './optax-state.ts';
 import { OwnerIndex } from './owner-index.ts';
-import { isStep, markTree, optimizerDepth } from './tree-roles.ts';
+import { isStep, leafOf, markTree, optimizerDepth } from './tree-roles.ts';
 
 /** Parts of a path that may be an average's own. */
 const rootMost = 4;
@@ -59,7 +59,7 @@ export async function readTrainState(
 function isHolding({ name, elements }: TensorDraft): boolean {
   const parts = name.split('.');
   if (elements !== 1 || optimizerDepth(parts) === 0) return false;
-  return /^(mini_step|notfinite_count)$/.test(parts.at(-1) as string);
+  return /^(mini_step|notfinite_count)$/.test(leafOf(parts));
 }
 
 async function readScalars(

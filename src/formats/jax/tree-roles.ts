@@ -30,10 +30,16 @@ function hasRoot(parts: readonly string[], is: (part: string) => boolean): boole
   return parts.slice(0, Math.min(rootDepth, parts.length - 1)).some(is);
 }
 
+/** The name of a leaf: Flax's NNX wraps each in a variable, whose array is its `value`. */
+export function leafOf(parts: readonly string[]): string {
+  const last = parts.at(-1) ?? '';
+  return last === 'value' ? (parts.at(-2) ?? '') : last;
+}
+
 /** `step` of a training state: one whole number near the root. */
 export function isStep({ name, elements, dtype }: TensorDraft): boolean {
   if (elements !== 1 || isFloat(dtype)) return false;
-  return /^([^.]+\.){0,2}(step|global_step)$/.test(name);
+  return /^([^.]+\.){0,2}(step|global_step)(\.value)?$/.test(name);
 }
 
 /** Marks every tensor outside the optimizer's roots; what nothing tells stays `other`. */
@@ -41,13 +47,27 @@ export function markTree(tensors: readonly TensorDraft[]): void {
   const model = tensors.map((tensor) => ({ tensor, parts: tensor.name.split('.') }));
   const isParameters = (part: string) => parameterRoots.has(part);
   const named = model.some(({ parts }) => hasRoot(parts, isParameters));
+  const isStatistic = statisticsOf(tensors);
   for (const { tensor, parts } of model) {
     if (optimizerDepth(parts) > 0) continue;
     if (isStep(tensor)) tensor.role = 'step';
     else if (hasRoot(parts, (part) => bufferRoots.test(part))) tensor.role = 'buffer';
+    else if (isStatistic(tensor)) tensor.role = 'buffer';
     else if (!isFloat(tensor.dtype) && !isComplex(tensor.dtype)) tensor.role = 'other';
     else if (hasRoot(parts, (part) => averageRoots.test(part))) tensor.role = 'average';
     else if (hasRoot(parts, isParameters)) tensor.role = 'parameter';
     else if (!named) tensor.role = roleOfModelTensor(tensor.name, tensor.dtype);
   }
+}
+
+/** NNX keeps a normalisation's mean and variance beside its scale, in one tree with the parameters. */
+function statisticsOf(tensors: readonly TensorDraft[]): (tensor: TensorDraft) => boolean {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join()]));
+  return ({ name, shape }) => {
+    const found = /^(.*\.)(mean|var)(\.value)?$/s.exec(name);
+    if (!found) return false;
+    const [, layer = '', own, end = ''] = found;
+    const other = own === 'mean' ? 'var' : 'mean';
+    return shapes.get(`${layer}${other}${end}`) === shape.join();
+  };
 }

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Role } from '../../../src/checkpoint/tensor.ts';
+import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
+import { readTensorBytes } from '../../../src/sources/tensor-bytes.ts';
 import { judged } from '../../verdict/judged.ts';
 import { outcomeOf } from '../outcome.ts';
 
@@ -80,5 +82,28 @@ describe('numbered variables of a Keras optimizer', () => {
       ['last/vars/0', 'parameter'],
       ['last/vars/1', 'parameter'],
     ]);
+  });
+});
+
+describe('a Keras model all in bfloat16', () => {
+  const bits: readonly number[] = JSON.parse(readFileSync(join(made, 'bfloat16.json'), 'utf8'));
+
+  it('is stored as bytes without a type, and read', async () => {
+    const { checkpoint, source } = await openCheckpoint(join(made, 'bfloat16-5.keras'));
+    const kernel = checkpoint.tensors.find(({ name }) => name === 'layers/dense/vars/0');
+    expect(kernel).toMatchObject({ dtype: 'bf16', shape: [5, 8], role: 'parameter' });
+    const into = new Uint8Array(2 * bits.length);
+    const run = { first: 0, count: bits.length, into };
+    await readTensorBytes(source, kernel as NonNullable<typeof kernel>, run);
+    await source.close();
+    expect([...new Uint16Array(into.buffer)]).toEqual(bits);
+  });
+
+  it('is judged by what holds for it', async () => {
+    const at = (step: number) => join(made, `bfloat16-${step}.keras`);
+    const result = await judged(at(5), at(4), {});
+    expect([result.verdict, result.findings]).toEqual(['intact', []]);
+    const bound = result.coverage?.rules.find(({ rule }) => rule === 'moment-bound');
+    expect([bound?.elements, bound?.of]).toEqual([75, 75]);
   });
 });
