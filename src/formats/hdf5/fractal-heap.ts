@@ -96,6 +96,7 @@ export class FractalHeap {
     if (!(direct.offset + length <= block.length)) {
       throw this.#fault('an object lies outside its block');
     }
+    this.#bytes.charge(direct.address, length);
     return block.subarray(direct.offset, direct.offset + length);
   }
 

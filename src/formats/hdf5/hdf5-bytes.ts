@@ -45,17 +45,18 @@ export class Hdf5Bytes {
       const message = `${length} bytes at ${address} are promised; the file has ${sizeBytes}`;
       throw new Hdf5Fault('file-truncated', Math.max(0, Math.min(address, sizeBytes)), message);
     }
-    this.#read += length;
-    if (this.#read > metadataMost) {
-      throw new Hdf5Fault(
-        'header-invalid',
-        address,
-        `more than ${metadataMost} bytes of structure`,
-      );
-    }
+    this.charge(address, length);
     const bytes = Buffer.alloc(length);
     await this.#source.read(this.place.file, this.place.offset + address, bytes);
     return bytes;
+  }
+
+  /** Counts bytes that are looked at once more: many names may lead to one place. @throws Hdf5Fault. */
+  charge(address: number, length: number): void {
+    this.#read += length;
+    if (this.#read <= metadataMost) return;
+    const message = `more than ${metadataMost} bytes of structure`;
+    throw new Hdf5Fault('header-invalid', address, message);
   }
 
   /** As `at`, of a structure that begins with `mark`. */

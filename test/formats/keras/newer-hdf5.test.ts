@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Hdf5Bytes } from '../../../src/formats/hdf5/hdf5-bytes.ts';
 import { lookup3 } from '../../../src/formats/hdf5/lookup3.ts';
 import { kerasH5 } from '../../../src/formats/keras/keras-h5.ts';
 import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
@@ -87,6 +88,16 @@ describe('an HDF5 file of a newer kind', () => {
     const values = await valuesOf(join(made, 'tracked.weights.h5'));
     expect(values.size).toBe(12);
     expect(values.get('layers/dense_3/vars/0')).toEqual([8, 8]);
+  });
+
+  it('is not read for ever where a million names lead to one place', async () => {
+    const { source } = await openCheckpoint(join(made, 'newer.weights.h5'));
+    const bytes = new Hdf5Bytes(source, { file: 'newer.weights.h5', offset: 0, sizeBytes: 1000 });
+    const look = () => {
+      for (let i = 0; i < 1_000_000; i += 1) bytes.charge(48, 65_536);
+    };
+    expect(look).toThrow('bytes of structure');
+    await source.close();
   });
 
   it('with a bit of its structure inverted is damaged, by its checksum', async () => {
