@@ -12,6 +12,7 @@ const known: readonly (keyof RawFlags)[] = [
   'gpuMem',
   'shareGpu',
   'ioLimit',
+  'direct',
   'stateDir',
   'optimizer',
   'names',

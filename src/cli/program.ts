@@ -21,7 +21,7 @@ function judging(command: Command): Command {
   return command
     .option('--engine <name>', 'auto, wasm, reference, tensorflow or cuda')
     .option('--threads <n>', 'worker threads (default: the processors there are to use)')
-    .option('--gpu-mem <mib>', 'memory of a GPU to hold at most (default 512)')
+    .option('--gpu-mem <mib>', 'memory of a GPU to hold at most (default 512, at least 4)')
     .option('--share-gpu', 'let auto take a GPU that somebody computes on')
     .option('--io-limit <rate>', 'bytes a second to read at most, such as 200M')
     .option('--direct', 'read past the page cache where the file system allows it')
@@ -89,8 +89,8 @@ function addService(program: Command, run: Run): void {
     .description('follow run folders: judge each checkpoint as it completes, serve alerts')
     .option('--interval <seconds>', 'how often to look', '5')
     .option('--once', 'look once, judge what is there and end')
-    .option('--listen <host:port>', 'where to serve; port 0 takes a free one', '127.0.0.1:7474')
-    .option('--socket <path>', 'serve on a Unix socket as well');
+    .option('--listen <host:port>', 'where to serve (default 127.0.0.1:7474; port 0: a free one)')
+    .option('--socket <path>', 'serve on a Unix socket instead');
   reporting(judging(watch)).action(async (runs: string[], flags: RawFlags) => {
     const { runWatch } = await import('./run-watch.ts');
     await run(runWatch(runs, flags));

@@ -109,6 +109,18 @@ describe('exit codes', () => {
   });
 });
 
+describe('watch', () => {
+  it('serves on a Unix socket where one is given, and at one place only', async () => {
+    const words = ['watch', at('run'), '--once', '--state-dir', at('watch-state')];
+    const socket = ['--socket', at('watch.sock')];
+    const { code, stderr } = await laika([...words, ...socket]);
+    expect(code, stderr).toBe(0);
+    const { code: both, text } = await shown([...words, ...socket, '--listen', '127.0.0.1:0']);
+    expect(both).toBe(2);
+    expect(text).toMatch(/at one place/);
+  });
+});
+
 describe('configuration', () => {
   it('names an unknown key and the one that was meant', async () => {
     writeFileSync(at('laika.json'), '{"failOm": "suspect"}');
