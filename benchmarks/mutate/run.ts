@@ -22,8 +22,9 @@ const batch = 200;
 const fixtures = 'test/fixtures/formats';
 const results = 'benchmarks/results/mutations.txt';
 
-/** Slower than that is a breach, when it is as slow a second time. */
+/** Slower than that is a breach, when it is as slow every time: others may have the processor. */
 const slowMs = 1000;
+const slowTimes = 5;
 
 /** No answer for that long: the thread hangs. */
 const hangMs = 20_000;
@@ -67,8 +68,8 @@ async function work(
   for (let trial = from; trial < from + count; trial++) {
     Atomics.store(heart, 0, trial);
     let once = await timed(specimens, seed, trial);
-    // Another program may have had the processor.
-    if (once.milliseconds > slowMs) once = await timed(specimens, seed, trial);
+    for (let times = 1; once.milliseconds > slowMs && times < slowTimes; times++)
+      once = await timed(specimens, seed, trial);
     const { kind, detail } = once.outcome;
     counts[kind] = (counts[kind] ?? 0) + 1;
     slowestMs = Math.max(slowestMs, once.milliseconds);

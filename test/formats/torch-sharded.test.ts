@@ -1,37 +1,44 @@
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/formats/open-checkpoint.ts';
 import { emptyFolder } from './altered-copy.ts';
-import { expectedOf, fixtures } from './golden.ts';
+import { digestOf, expectedOf, fixtures } from './golden.ts';
 import { outcomeOf } from './outcome.ts';
+import { wrongChecksums } from './torch-zip/opened.ts';
 
-const parts = ['state-dict.pt', 'tensors.pt'].map((path) => {
-  const { checkpoints } = expectedOf('torch-2.13-zip');
-  return checkpoints.find((each) => each.path === path)?.tensors.map(({ name }) => name) ?? [];
-});
+const whole = join(fixtures, 'torch-sharded');
+const { tensors } = expectedOf('torch-sharded').checkpoints[0] ?? { tensors: [] };
 const shards = ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'];
+const namesIn = (shard: string | undefined) =>
+  tensors.filter(({ file }) => file === shard).map(({ name }) => name);
 
-/** Two real files under the names of shards, with an index of them. */
+/** A copy with another index. */
 function sharded(change: (map: Record<string, string>) => void = () => undefined): string {
   const folder = emptyFolder();
-  cpSync(join(fixtures, 'torch-2.13-zip/state-dict.pt'), join(folder, shards[0] ?? ''));
-  cpSync(join(fixtures, 'torch-2.13-zip/tensors.pt'), join(folder, shards[1] ?? ''));
-  const map: Record<string, string> = {};
-  for (const [i, names] of parts.entries()) for (const name of names) map[name] = shards[i] ?? '';
+  cpSync(whole, folder, { recursive: true });
+  const index = join(folder, 'pytorch_model.bin.index.json');
+  const { weight_map: map } = JSON.parse(readFileSync(index, 'utf8'));
   change(map);
-  const index = { metadata: { total_size: 0 }, weight_map: map };
-  writeFileSync(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify(index));
+  writeFileSync(index, JSON.stringify({ metadata: { total_size: 0 }, weight_map: map }));
   return folder;
 }
 
 describe('files of torch.save with an index', () => {
   it('are one checkpoint with the tensors of all', async () => {
-    const { kind, checkpoint } = await outcomeOf(sharded());
-    expect(kind).toBe('fine');
-    expect(checkpoint).toMatchObject({ layout: 'torch-sharded', complete: true });
-    const names = checkpoint?.tensors.map(({ name }) => name).sort();
-    expect(names).toEqual(parts.flat().sort());
-    expect(checkpoint?.checksums.length).toBeGreaterThan(20);
+    const { checkpoint, source } = await openCheckpoint(whole);
+    expect(checkpoint).toMatchObject({ layout: 'torch-sharded', complete: true, problems: [] });
+    expect(checkpoint.tensors.map(({ name }) => name).sort()).toEqual(
+      tensors.map(({ name }) => name).sort(),
+    );
+    for (const { name, dtype, shape, sha256, alias_of = null } of tensors) {
+      const tensor = checkpoint.tensors.find((each) => each.name === name);
+      expect(tensor).toMatchObject({ dtype, shape, aliasOf: alias_of });
+      if (tensor) expect(await digestOf(source, tensor), name).toBe(sha256);
+    }
+    expect(checkpoint.checksums.length).toBeGreaterThan(20);
+    expect(await wrongChecksums({ checkpoint, source })).toEqual([]);
+    await source.close();
   });
 
   it('are not complete without one of them', async () => {
@@ -43,7 +50,7 @@ describe('files of torch.save with an index', () => {
   });
 
   it('are compared with their index, tensor by tensor', async () => {
-    const [stolen = '', other = ''] = parts[0] ?? [];
+    const [stolen = '', other = ''] = namesIn(shards[0]);
     const folder = sharded((map) => {
       delete map[stolen];
       map[other] = shards[1] ?? '';
