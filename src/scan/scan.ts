@@ -11,9 +11,11 @@ import type { LawRecord } from '../records/law-record.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
+import type { Growth } from '../suspicions/unbacked-growth.ts';
 import { findAveragings } from './averagings.ts';
 import type { CoverageTally } from './coverage.ts';
 import { type FactorOutcome, judgeFactors } from './factors.ts';
+import { findGrowths } from './growths.ts';
 import { type Pair, stepsOf } from './law-context.ts';
 import { judgeModel, type ModelOutcome } from './model-sums.ts';
 import { findOddBooleans } from './odd-booleans.ts';
@@ -74,6 +76,8 @@ export interface ScanOutcome {
   readonly pages: readonly PageOutcome[];
   /** How weights moved, by unit key. */
   readonly movements: ReadonlyMap<string, PairRecord>;
+  /** Second moments that stand alone, by the name of the tensor. */
+  readonly growths: ReadonlyMap<string, Growth>;
   readonly model: readonly ModelOutcome[];
   readonly factors: readonly FactorOutcome[];
   /** Checksums that do not match. */
@@ -150,6 +154,9 @@ export async function scanPair(
   if (options.listed) for (const whole of pair.head.wholes ?? []) await run.summarise(whole);
   const model = judgeModel({ alignment, pair, options, summaries, coverage, pairRefusal: refusal });
   const factors = judgeFactors(alignment, pair.head.tensors, summaries.head, coverage);
+  const growths = refusal
+    ? new Map<string, Growth>()
+    : await findGrowths(alignment, ends, { pair, options, summaries: summaries.head });
   const odd = await findOddBooleans(pair.head, ends.head.source);
   const mustMove = new Set(
     laws.flatMap(({ law, unit }) => (law === stateProgress ? unit : null) ?? []),
@@ -169,6 +176,7 @@ export async function scanPair(
     laws,
     copies,
     pages,
+    growths,
     model,
     factors,
     problems,

@@ -1,12 +1,13 @@
 /** Which elements each rule could judge, and why not the others. */
 import type { Distance } from './distance.ts';
 import type { SuspicionCoverage } from './finding.ts';
-import { loneGiant } from './lone-giant.ts';
+import { loneGiant, loneGiantGap } from './lone-giant.ts';
 import type { LineScores } from './score-lines.ts';
 import { judgeStale, staleTensor } from './stale-tensor.ts';
 import type { Subject } from './subject.ts';
 import type { StatisticalRule } from './suspicion.ts';
 import { exactRules, statisticalRules } from './suspicions.ts';
+import { unbackedGrowth } from './unbacked-growth.ts';
 import { unitsOf } from './weigh-exact.ts';
 
 function elementsOf(subjects: Iterable<Subject>): number {
@@ -58,6 +59,10 @@ export function coverSuspicions(
   const state = subjects.filter(({ group }) => group !== 'buffer');
   const stale = unitsOf(subjects).flatMap((members) => judgeStale(members).judged);
   const giants = state.filter(({ statistics }) => statistics.gap !== undefined);
+  const seconds = state.filter(({ group }) => group === 'second');
+  const explained = seconds.filter(
+    ({ statistics, growth }) => growth !== null || !((statistics.gap ?? 0) >= loneGiantGap.second),
+  );
   return [
     ...statisticalRules.map((rule) => coverRule(rule, { subjects, lines }, distance)),
     ...exactRules.map(({ id }) =>
@@ -65,5 +70,9 @@ export function coverSuspicions(
     ),
     tally(staleTensor.id, state, { judged: stale, reason: 'too little history of moving weights' }),
     tally(loneGiant.id, state, { judged: giants, reason: 'fewer than 8 nonzero elements' }),
+    tally(unbackedGrowth.id, seconds, {
+      judged: explained,
+      reason: 'no base, or betas or steps unknown',
+    }),
   ];
 }

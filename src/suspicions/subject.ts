@@ -8,6 +8,7 @@ import { deriveStatistics, type Statistics } from './derived.ts';
 import { type ExactState, exactState, hasNonFinite } from './exact-state.ts';
 import { movingKept, pushed, type RunMemory, type TensorMemory } from './run-memory.ts';
 import type { Group } from './suspicion.ts';
+import type { Growth } from './unbacked-growth.ts';
 import type { JudgedTensor } from './validation.ts';
 
 /** Tensors under this size are not tested. */
@@ -31,6 +32,7 @@ export interface Subject {
   /** Shares of elements that moved, the present one last. */
   readonly moving: readonly number[];
   readonly varied: boolean | null;
+  readonly growth: Growth | null;
   /** Broken by a law, or not finite: it teaches nothing. */
   readonly distrusted: boolean;
 }
@@ -87,6 +89,7 @@ export function subjectOf(
     before: known?.exact ?? stateOfBase(tensor),
     moving: moves ? pushed(moving, share(moves.changed, record.elements), movingKept) : moving,
     varied: tensor.varied ?? null,
+    growth: tensor.growth ?? null,
     distrusted: tensor.distrusted === true || hasNonFinite(record),
   };
 }

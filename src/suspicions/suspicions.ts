@@ -11,6 +11,7 @@ import { staleTensor } from './stale-tensor.ts';
 import { stretchedTail } from './stretched-tail.ts';
 import { stuckBitLane, stuckBitPlane } from './stuck-bits.ts';
 import type { StatisticalRule, SuspicionText } from './suspicion.ts';
+import { unbackedGrowth } from './unbacked-growth.ts';
 import { unevenUpdate } from './uneven-update.ts';
 import { updateSizeBreak } from './update-size-break.ts';
 import { vanishedBlock, vanishedTensor } from './vanished.ts';
@@ -42,6 +43,7 @@ export const suspicions: readonly SuspicionText[] = [
   ...exactRules,
   staleTensor,
   loneGiant,
+  unbackedGrowth,
   wholeRunMoved,
   recurringSuspect,
 ];

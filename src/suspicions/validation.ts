@@ -2,6 +2,7 @@
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Group } from './suspicion.ts';
+import type { Growth } from './unbacked-growth.ts';
 
 /** A tensor of the head, with what passes returned for it. */
 export interface JudgedTensor {
@@ -27,6 +28,8 @@ export interface JudgedTensor {
   readonly digestBefore?: string | null;
   /** More than half of the first 4,096 elements are distinct; null where nobody looked. */
   readonly varied?: boolean | null;
+  /** Of second moments with an element that stands alone: that element's moments. */
+  readonly growth?: Growth | null;
   /** A law is broken on it: it is judged, and teaches nothing. */
   readonly distrusted?: boolean;
 }

@@ -8,6 +8,7 @@ import { judgeStale, staleHit, staleTensor } from './stale-tensor.ts';
 import type { Subject } from './subject.ts';
 import { octaves } from './suspicion.ts';
 import { exactRules } from './suspicions.ts';
+import { judgeGrowth } from './unbacked-growth.ts';
 
 /**
  * Bits by which a first moment shrinks before it is 0 in float32, with room below its usual size.
@@ -87,12 +88,13 @@ export function unitsOf(subjects: readonly Subject[]): readonly (readonly Subjec
   return [...units.values()];
 }
 
-/** Exact rules, stale tensors and lone giants. */
+/** Exact rules, stale tensors, lone giants and what grew without a cause. */
 export function weighExact(
   subjects: readonly Subject[],
   { beta1, steps }: { readonly beta1: number | null; readonly steps: number | null },
 ): Evidence[] {
   const underflow = mayUnderflow(beta1, steps);
+  const growing = subjects.filter(({ group }) => group === 'second');
   const stale = unitsOf(subjects)
     .flatMap((members) => judgeStale(members).stale)
     .map(({ name }) => exactEvidence(staleTensor.id, name, staleHit));
@@ -100,5 +102,8 @@ export function weighExact(
     ...subjects.flatMap((subject) => judgeByItself(subject, underflow)),
     ...stale,
     ...subjects.flatMap(judgeGiant),
+    ...growing.flatMap(({ name, growth }) =>
+      growth ? judgeGrowth({ name, growth }, growing.length) : [],
+    ),
   ];
 }

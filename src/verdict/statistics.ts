@@ -90,6 +90,7 @@ function judgedTensors(outcome: ScanOutcome, tensors: readonly Tensor[]): Judged
         pair: outcome.movements.get(keys.get(tensor.name) ?? '') ?? null,
         before: outcome.summaries.base.get(partner) ?? null,
         digest: outcome.digests.head.get(tensor.name) ?? null,
+        growth: outcome.growths.get(tensor.name) ?? null,
         digestBefore: outcome.digests.base.get(partner) ?? null,
         distrusted: distrusted.has(tensor.name),
       },

@@ -173,7 +173,8 @@ class LineJudge implements Judge {
   readonly record: LawRecord;
   readonly #shared: Shared;
   readonly #placed: Placed<LineLaw, LineKernel>;
-  readonly #subject: 'w' | 'm' | 'v';
+  /** The subject at base and head. */
+  readonly #subject: readonly [Operand, Operand];
   readonly #at: number;
   readonly #constants: number;
   readonly #columns: readonly number[];
@@ -181,29 +182,34 @@ class LineJudge implements Judge {
   readonly operands: readonly Operand[];
   /** Operands that must be finite before lines are judged without looking at each element. */
   readonly #present: readonly Operand[];
+  /** What the kernel for float32 words reads; null where some words are of another type. */
+  readonly #float32: readonly Operand[] | null;
 
   constructor(shared: Shared, placed: Placed<LineLaw, LineKernel>) {
     const { views, block } = shared;
     this.record = emptyLawRecord(placed.law.id);
     this.#shared = shared;
     this.#placed = placed;
-    this.#subject = placed.law.subject(placed.bound.constants);
+    const letter = placed.law.subject(placed.bound.constants);
+    this.#subject = [`${letter}A`, `${letter}B`];
     this.#at = lawAt(placed.slot);
     this.#constants = placeConstants(views, placed);
     this.#columns = placed.kernel.operands.map((operand) => block.columnAt(operand));
     this.#skip = block.skipperOf(placed.law.operands);
     this.operands = operandsOf(placed.bound);
     this.#present = placed.law.operands.filter((operand) => shared.span.has(operand));
+    const isFloat32 = shared.span.hasWords([...this.#subject, ...this.#present]);
+    const { operands } = placed.kernel.float32;
+    this.#float32 = isFloat32 ? [...this.#subject, ...operands] : null;
     this.#reset();
   }
 
   judgeSpan(): boolean {
     const { kernels, span } = this.#shared;
-    const subject = [`${this.#subject}A`, `${this.#subject}B`] as const;
-    if (!span.isWhole || !span.hasWords(subject) || !span.hasWords(this.#present)) return false;
+    if (!span.isWhole || !this.#float32) return false;
     if (!this.#present.every((operand) => span.isFinite(operand))) return false;
-    const { name, operands } = this.#placed.kernel.float32;
-    const words = [...subject, ...operands].map((operand) => span.wordsAt(operand));
+    const { name } = this.#placed.kernel.float32;
+    const words = this.#float32.map((operand) => span.wordsAt(operand));
     kernels[name](span.count, this.#constants, this.#at, span.start, ...words);
     this.#takeSpanWorst(this.#at + 12, true);
     this.#takeSpanWorst(this.#at + 16, false);
@@ -222,8 +228,7 @@ class LineJudge implements Judge {
 
   judge(): void {
     const { kernels, block } = this.#shared;
-    const base = block.wordsAt(`${this.#subject}A`);
-    const head = block.wordsAt(`${this.#subject}B`);
+    const [base, head] = [block.wordsAt(this.#subject[0]), block.wordsAt(this.#subject[1])];
     if (base === null || head === null) return;
     const { name, words } = this.#placed.kernel;
     const addresses = words.length === 2 ? [base, head] : [head];
