@@ -107,7 +107,9 @@ export class Scheduler {
     let room = pool.room;
     if (room === 0 || this.#queue.length === 0) return;
     const kept: Waiting[] = [];
-    const most = Math.min(batchJobs, Math.ceil(this.#queue.length / room));
+    // This thread has its share of what is left.
+    const shares = this.#isPatient ? room : room + 1;
+    const most = Math.min(batchJobs, Math.ceil(this.#queue.length / shares));
     let batch: Waiting[] = [];
     let bytes = 0;
     for (const waiting of this.#queue) {
