@@ -17,6 +17,8 @@ const bytesMost = 512 * 1024;
 interface Expected {
   readonly layout: string;
   readonly checkpoints?: readonly { readonly path: string }[];
+  /** Of layouts that are arrays in folders. */
+  readonly arrays?: readonly { readonly folder: string }[];
 }
 
 /** The checkpoints of every case below `root`, by layout. */
@@ -25,8 +27,10 @@ export function readCorpus(root: string): Map<string, Specimen[]> {
   for (const name of readdirSync(root).sort()) {
     const listing = join(root, name, 'expected.json');
     if (!existsSync(listing)) continue;
-    const { layout, checkpoints = [] } = JSON.parse(readFileSync(listing, 'utf8')) as Expected;
-    for (const { path } of checkpoints) {
+    const expected = JSON.parse(readFileSync(listing, 'utf8')) as Expected;
+    const { layout, checkpoints = [], arrays = [] } = expected;
+    const paths = [...checkpoints.map(({ path }) => path), ...arrays.map(({ folder }) => folder)];
+    for (const path of new Set(paths)) {
       const specimen = specimenAt(join(root, name, path), `${name}/${path}`, layout);
       const size = [...(specimen?.files.values() ?? [])].reduce(
         (sum, { length }) => sum + length,

@@ -213,6 +213,8 @@ async function main(): Promise<void> {
   const [inputs = 100_000, seed = 20_261_121] = process.argv.slice(2, 4).map(Number);
   const corpus = readCorpus(fixtures);
   const layouts = process.argv[4]?.split(',') ?? [...corpus.keys()];
+  const unknown = layouts.filter((layout) => !corpus.has(layout));
+  if (unknown.length > 0) throw new Error(`no checkpoints of ${unknown.join(', ')} to mutate`);
   console.log(head);
   for (const layout of layouts) {
     const tally = await mutateLayout(layout, inputs, seed);
