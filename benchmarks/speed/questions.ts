@@ -87,7 +87,7 @@ function ratio(
 }
 
 function target(what: string, least: number, found: number): Target {
-  return { what, aim: `at least ${least}`, found, met: found >= least };
+  return { what, aim: `at least ${Number(least.toFixed(2))}`, found, met: found >= least };
 }
 
 /** Folders of the machine by what they are: the text is read elsewhere. */
