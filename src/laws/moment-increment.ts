@@ -94,8 +94,8 @@ export const momentIncrement: ElementLaw = {
     'first and second moment at base and head, β₁, β₂ constant in between, the parameter’s own steps',
   cost: '16 bytes an element',
   cannotSee:
-    'Upward jumps of v (one large gradient explains them; unbacked-growth suspects them), and changes of m ' +
-    'smaller than √(C_k · what v gained).',
+    'Upward jumps of v: one large gradient explains them. unbacked-growth suspects them, and where the file ' +
+    'alone is damaged the next pair shows them. Changes of m smaller than √(C_k · what v gained).',
   advice:
     'Go back to the base; compare the tensor’s damaged elements with the file’s pages and ranks.',
   bind,
