@@ -93,7 +93,11 @@ function target(what: string, least: number, found: number): Target {
 /** Folders of the machine by what they are: the text is read elsewhere. */
 function commands(measured: readonly Measured[], { data, python }: Setting): string {
   const told = (command: string) =>
-    command.replaceAll(data, 'DATA').replaceAll(python, 'python').replaceAll(`${root}/`, '');
+    command
+      .replaceAll(data, 'DATA')
+      .replaceAll(python, 'python')
+      .replaceAll(`${dirname(python)}/`, '')
+      .replaceAll(`${root}/`, '');
   return measured.map(({ name, command }) => `  ${name}: ${told(command)}`).join('\n');
 }
 
