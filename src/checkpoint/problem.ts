@@ -6,6 +6,8 @@ export const problemRules = {
   'file-unreadable': 'The storage returned an error for bytes that the file has.',
   'header-invalid': 'A header, directory or metadata record breaks its own format.',
   'checksum-mismatch': 'Stored bytes do not match the checksum that was stored with them.',
+  'changed-at-rest':
+    'Bytes are not those that were read when the checkpoint was judged, in a file not written since.',
   'tensor-out-of-bounds': 'A tensor claims bytes outside its file or storage.',
   'tensor-overlap': 'Two tensors claim the same bytes although they are not tied.',
   'bytes-unclaimed':

@@ -7,6 +7,7 @@ import { History } from '../history/history.ts';
 import { databasePath } from '../history/state-folder.ts';
 import { postmortemDocument } from '../postmortem/postmortem.ts';
 import { type JudgePair, type Stop, type Walked, walkRun } from '../postmortem/walk.ts';
+import { MemoryLedgers } from '../records/ledger.ts';
 import { renderPostmortem } from '../report/postmortem-text.ts';
 import { absolutePath } from '../sources/source-path.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
@@ -28,6 +29,7 @@ import { stateFolder } from './state-folder.ts';
 function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
   const met = new Set<string>();
   const places = new Map<number, string>();
+  const ledgers = new MemoryLedgers();
   let memory = emptyRunMemory();
   return async (head, base) => {
     const isNew = !met.has(head);
@@ -44,7 +46,7 @@ function judgeWith(engine: Engine, flags: RawFlags): JudgePair {
     const next = againCommand({ head, base }, flags);
     try {
       const options = await scanOptions(flags, head);
-      const result = await judge({ head, base, options, engine, next, ...remembered });
+      const result = await judge({ head, base, options, engine, next, ledgers, ...remembered });
       const step = result.checkpoint?.step ?? null;
       if (step !== null) places.set(step, head);
       return result;

@@ -1,5 +1,6 @@
 /** `laika watch` from its flags: hands the watcher what finds checkpoints and what judges them. */
 import { findCheckpoints } from '../formats/find-checkpoints.ts';
+import { LedgerFolder } from '../history/ledger-folder.ts';
 import { memoryFromJson, memoryToJson } from '../suspicions/memory-json.ts';
 import { emptyRunMemory } from '../suspicions/run-memory.ts';
 import { judge } from '../verdict/judge.ts';
@@ -35,6 +36,7 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
     warned = true;
     process.stderr.write(`laika: ${engine.warning}\n`);
   };
+  const stateDir = stateFolder(flags.stateDir);
   try {
     return await watchCommand({
       runs,
@@ -42,12 +44,12 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
       once: flags.once === true,
       ...(flags.listen === undefined ? {} : { listen: flags.listen }),
       ...(flags.socket === undefined ? {} : { socket: flags.socket }),
-      stateDir: stateFolder(flags.stateDir),
+      stateDir,
       policy,
       output,
       discover: findCheckpoints,
       judge: async (request: JudgeRequest) => {
-        const { path, base, memory, onMemory, pathOfStep, signal } = request;
+        const { run, path, base, memory, onMemory, pathOfStep, signal } = request;
         const before = memory === null ? emptyRunMemory() : memoryFromJson(memory);
         const options = { ...(await scanOptions(flags, path)), signal };
         const next = againCommand({ head: path, base }, flags);
@@ -56,6 +58,7 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
           memory: before,
           reference: before.step === null ? null : pathOfStep(before.step),
           onMemory: (after) => onMemory(memoryToJson(after)),
+          ledgers: new LedgerFolder(stateDir, run),
         });
         warn();
         return result;

@@ -13,6 +13,11 @@ import type { Chunk } from './sweep-reader.ts';
 export interface Stream {
   readonly tensor: Tensor;
   readonly origin: 'base' | 'head';
+  /**
+   * The digest table of these bytes (of the base), where a ledger holds it. An engine may take a
+   * page from the head instead of reading it where the head's has the same digests.
+   */
+  readonly digests?: Uint32Array;
 }
 
 /** `equal`: same dtype, same bits. `rounded`: `right` (bf16 or f16) is `left` (f32) rounded to nearest even. */
@@ -60,6 +65,8 @@ export interface SweepResult {
   readonly crc32: ReadonlyMap<string, number>;
   /** Bytes read from files. */
   readonly bytesRead: number;
+  /** Bytes of the base that were not read, because the head's have the digests of the ledger. */
+  readonly bytesRecalled?: number;
 }
 
 /** Head and base may hold files of one name: the key tells them apart. */

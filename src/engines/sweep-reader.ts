@@ -28,6 +28,11 @@ export interface ReaderHost {
   readonly rooms?: number;
   /** Room for `bytes` bytes of one stream that only this sweep uses. */
   allocate(operand: Operand, bytes: number, room: number): Uint8Array;
+  /**
+   * Has the head's chunk, which has been read, the digests that are known of the base's? Absent:
+   * every stream is read.
+   */
+  readonly isRepeated?: (chunk: Chunk, base: Operand, head: Operand) => boolean;
 }
 
 /** CRC-32 of the part of a stored checksum's bytes that was read. */
@@ -46,6 +51,8 @@ interface Reading {
   readonly rooms: readonly Uint8Array[];
   readonly checksum: CoveredCrc | null;
   readonly hash: Hash | null;
+  /** The stream of the head whose bytes may be these; null where that cannot be told. */
+  readonly twin: Reading | null;
 }
 
 export class SweepReader {
@@ -53,8 +60,10 @@ export class SweepReader {
   readonly #pacer: Pacer;
   readonly #readings: readonly Reading[];
   readonly #span: Chunk;
+  readonly #isRepeated: ReaderHost['isRepeated'];
   #first: number;
   #bytesRead = 0;
+  #bytesRecalled = 0;
 
   constructor(sweep: Sweep, context: EngineContext, host: ReaderHost) {
     this.#context = context;
@@ -63,16 +72,23 @@ export class SweepReader {
     this.#first = this.#span.first;
     const room = Math.min(this.#span.count, chunkElements);
     const streams = Object.entries(sweep.streams) as [Operand, Stream][];
-    this.#readings = streams.map(([operand, stream]) => ({
-      operand,
-      stream,
-      source: sourceOf(stream, context),
-      rooms: Array.from({ length: host.rooms ?? 1 }, (_, i) =>
-        host.allocate(operand, bytesOf(stream, room), i),
-      ),
-      checksum: checksumOf(stream, context),
-      hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
-    }));
+    const readings = streams.map(
+      ([operand, stream]): Reading => ({
+        operand,
+        stream,
+        source: sourceOf(stream, context),
+        rooms: Array.from({ length: host.rooms ?? 1 }, (_, i) =>
+          host.allocate(operand, bytesOf(stream, room), i),
+        ),
+        checksum: checksumOf(stream, context),
+        hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
+        twin: null,
+      }),
+    );
+    this.#isRepeated = host.isRepeated;
+    this.#readings = host.isRepeated
+      ? readings.map((each) => ({ ...each, twin: twinOf(each, readings) }))
+      : readings;
   }
 
   /**
@@ -82,7 +98,7 @@ export class SweepReader {
   async next(): Promise<Chunk | null> {
     const chunk = this.#chunkAt(this.#first);
     if (!chunk) return null;
-    await this.#read(this.#readings, chunk);
+    await this.#readAll(chunk);
     for (const reading of this.#readings) {
       const { checksum, hash } = reading;
       const bytes = roomOf(reading, chunk);
@@ -117,6 +133,11 @@ export class SweepReader {
     return this.#bytesRead;
   }
 
+  /** Bytes that were taken from the head so far, because the base's are known to be the same. */
+  get bytesRecalled(): number {
+    return this.#bytesRecalled;
+  }
+
   /** Hexadecimal SHA-256 of the streams that asked for it; once, after the last chunk. */
   sha256(): Partial<Record<Operand, string>> {
     const found: Partial<Record<Operand, string>> = {};
@@ -144,6 +165,25 @@ export class SweepReader {
     return count > 0 ? { first, count } : null;
   }
 
+  /** Reads what has no twin, then of the rest what does not repeat it. */
+  async #readAll(chunk: Chunk): Promise<void> {
+    const alone = this.#readings.filter(({ twin }) => !twin);
+    await this.#read(alone, chunk);
+    if (alone.length === this.#readings.length) return;
+    const changed = this.#readings.filter((reading) => reading.twin && !this.#take(reading, chunk));
+    if (changed.length > 0) await this.#read(changed, chunk);
+  }
+
+  /** Takes a chunk from the twin; false where it is another one. */
+  #take(reading: Reading, chunk: Chunk): boolean {
+    const { twin, operand } = reading;
+    if (!twin || !this.#isRepeated?.(chunk, operand, twin.operand)) return false;
+    const bytes = roomOf(twin, chunk);
+    roomOf(reading, chunk).set(bytes);
+    this.#bytesRecalled += bytes.length;
+    return true;
+  }
+
   async #read(readings: readonly Reading[], chunk: Chunk): Promise<void> {
     this.#context.signal?.throwIfAborted();
     const reads = readings.map((reading) =>
@@ -164,6 +204,14 @@ export class SweepReader {
     for (const { stream } of readings) bytes += bytesOf(stream, chunk.count);
     await this.#pacer.pause(bytes);
   }
+}
+
+/** The head's stream of the same tensor, where the digests of this one of the base are known. */
+function twinOf({ operand, stream }: Reading, readings: readonly Reading[]): Reading | null {
+  if (!stream.digests || !operand.endsWith('A')) return null;
+  const name = `${operand.slice(0, -1)}B`;
+  const twin = readings.find((each) => each.operand === name);
+  return twin?.stream.tensor.dtype === stream.tensor.dtype ? twin : null;
 }
 
 /** Where the bytes of a chunk lie once they are read. */

@@ -154,11 +154,15 @@ export function coverageLines(coverage: Coverage): string[] {
   const laws = rules.filter(({ rule }) => !isStatistical(rule));
   return [
     '',
-    `  checked (elements; ${sizeText(coverage.bytes_read)} read)`,
+    `  checked (elements; ${sizeText(coverage.bytes_read)} read${recalledText(coverage)})`,
     ...(laws.length === 0 ? ['    nothing: no law applied'] : laws.flatMap(ruleLine)),
     ...statisticsLine(rules.filter(({ rule }) => isStatistical(rule))),
     ...namesHint(laws),
   ];
+}
+
+function recalledText({ bytes_recalled: bytes }: Coverage): string {
+  return bytes === undefined ? '' : `, ${sizeText(bytes)} of the base known from before`;
 }
 
 /** Files that keep names in another order than the optimizer's do not say whose state is whose. */

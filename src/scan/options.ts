@@ -2,6 +2,8 @@
 import type { ParameterNames } from '../formats/parameter-names.ts';
 import type { TrainingLog } from '../logs/training-log.ts';
 
+import type { LedgerWriter } from '../records/ledger.ts';
+
 /** `--optimizer kind=adamw,beta1=0.9,…`: fills what the file leaves unknown, never overrules it. */
 export interface DeclaredOptimizer {
   readonly kind?: string;
@@ -28,6 +30,8 @@ export interface ScanOptions {
   readonly names?: { readonly names: ParameterNames; readonly from: string };
   /** Tensors are listed: those that are judged in parts are summarised as well. */
   readonly listed?: boolean;
+  /** Takes what is to be kept of the head. */
+  readonly ledger?: LedgerWriter;
   readonly signal?: AbortSignal;
   readonly onBytes?: (bytes: number) => void;
 }

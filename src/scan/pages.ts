@@ -1,10 +1,11 @@
 /** no-repeated-pages on one sweep: digests find candidates, bytes decide. */
 import type { Tensor } from '../checkpoint/tensor.ts';
-import type { Stream, Sweep, SweepResult } from '../engines/engine.ts';
+import type { Stream, SweepResult } from '../engines/engine.ts';
 import { type RepeatedPage, repeatedPages } from '../laws/repeated-pages.ts';
 import { digestBytes } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
 import { readTensorBytes } from '../sources/tensor-bytes.ts';
+import type { Plan } from './plan.ts';
 
 export interface PageOutcome {
   readonly tensor: Tensor;
@@ -49,15 +50,15 @@ async function isRepeated(
   return !isConstant(one, width) && one.every((byte, i) => byte === other[i]);
 }
 
-/** Compares the digest tables of every tensor that a sweep summarised at both ends. */
+/** Compares the digest tables of every tensor of a sweep that are known at both ends. */
 export async function comparePages(
-  sweep: Sweep,
+  { sweep, recalled }: Plan,
   result: SweepResult,
   source: Source,
 ): Promise<PageOutcome[]> {
   const outcomes: PageOutcome[] = [];
   for (const [base, head] of compared) {
-    const before = result.summaries[base];
+    const before = result.summaries[base] ?? recalled?.[base]?.record;
     const after = result.summaries[head];
     const stream = sweep.streams[head];
     if (!before || !after || !stream) continue;

@@ -7,6 +7,7 @@ import { laws } from '../laws/laws.ts';
 import { noBlankLines } from '../laws/no-blank-lines.ts';
 import { isRunningVariance, runningVariance } from '../laws/running-variance.ts';
 import { subjects } from '../laws/state-progress.ts';
+import type { Ledger } from '../records/ledger.ts';
 import type { CoverageTally } from './coverage.ts';
 import { lawContexts, type Pair, stepsOf } from './law-context.ts';
 import type { ScanOptions } from './options.ts';
@@ -30,6 +31,8 @@ export interface PlanContext {
   readonly pairRefusal: string | null;
   /** What is known of the update of each unit's average, by unit key. */
   readonly averagings: ReadonlyMap<string, Averaging>;
+  /** What is kept of the base; null: it is read like the head. */
+  readonly ledger: Ledger | null;
 }
 
 /** Why laws that need weights cannot run on state without an owner. */

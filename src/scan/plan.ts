@@ -13,6 +13,8 @@ import {
   singleLaws,
 } from './plan-laws.ts';
 
+import { type Recalled, recall, withDigests } from './recall.ts';
+
 /** Why two tensors must agree. */
 export type CopyReason =
   | 'rounded'
@@ -48,6 +50,8 @@ export interface Plan {
   readonly laws: readonly PlannedLaw[];
   /** In the order of `Sweep.copies`. */
   readonly copies: readonly PlannedCopy[];
+  /** Records of base tensors that the ledger holds: they are not summarised. */
+  readonly recalled?: Recalled;
 }
 
 function readable(tensor: Tensor | null): tensor is Tensor {
@@ -95,7 +99,14 @@ function planCopies(streams: Streams, context: PlanContext): PlannedCopy[] {
 function sweepOf(
   streams: Streams,
   elements: number,
-  parts: { laws: BoundLaw[]; copies: PlannedCopy[]; bases: readonly Operand[]; digest: boolean },
+  parts: {
+    readonly laws: BoundLaw[];
+    readonly copies: PlannedCopy[];
+    /** Base tensors to summarise as well. */
+    readonly bases: readonly Operand[];
+    readonly movement: { movement?: MovementPlan };
+    readonly digest: boolean;
+  },
 ): Sweep {
   const heads = (Object.keys(streams) as Operand[]).filter(
     (name) => streams[name]?.origin === 'head',
@@ -106,6 +117,7 @@ function sweepOf(
     for (const operand of sweptLaw(bound.law).operands) used.add(operand);
   for (const copy of parts.copies) used.add(copy.left);
   for (const base of parts.bases) used.add(base);
+  if (parts.movement.movement) used.add('wA').add('wB');
   const kept = (Object.keys(streams) as Operand[]).filter((name) => used.has(name));
   return {
     elements,
@@ -118,6 +130,7 @@ function sweepOf(
       right,
     })),
     sha256: parts.digest ? heads : [],
+    ...parts.movement,
   };
 }
 
@@ -145,10 +158,13 @@ export function planUnit(unit: Unit, context: PlanContext): Plan[] {
   const digest = context.options.digest === true;
   const plans: Plan[] = [];
   if (Object.keys(streams).length > 0) {
-    const bases = summarisedBases(streams, context);
-    const sweep = sweepOf(streams, elements, { laws: into.bound, copies, bases, digest });
-    const moved = { ...sweep, ...movementOf(streams, context) };
-    plans.push({ unit, sweep: moved, laws: into.planned, copies });
+    const compared = summarisedBases(streams, context);
+    const recalled = recall(streams, compared, context.ledger);
+    const bases = compared.filter((operand) => !recalled[operand]);
+    const movement = movementOf(streams, context);
+    const parts = { laws: into.bound, copies, bases, movement, digest };
+    const sweep = sweepOf(withDigests(streams, recalled), elements, parts);
+    plans.push({ unit, sweep, laws: into.planned, copies, recalled });
   }
   for (const tensor of tensorsOf(unit)) {
     const placed = Object.values(streams).some((stream) => stream?.tensor.name === tensor.name);
@@ -171,17 +187,24 @@ export function planSingle(
   // A law about weights finds them under the names of weights.
   const letter = planned.some(({ law }) => law.scope === 'line') ? 'w' : 's';
   const [after, earlier] = [`${letter}B`, `${letter}A`] as [Operand, Operand];
-  const streams: Streams = {
+  const both: Streams = {
     [after]: found,
     ...(before ? { [earlier]: { tensor: before, origin: 'base' } } : {}),
   };
-  const plain = { ...emptySweep, elements: head.elements, streams };
-  const plan: Plan = compared
-    ? planComparison(reason, { tensor: base, origin: 'base' }, found)
-    : { unit: null, sweep: plain, laws: [], copies: [] };
-  const sha256: Operand[] = context.options.digest === true ? [after] : [];
-  const summaries: Operand[] = before ? [after, earlier] : [after];
-  return [{ ...plan, laws: planned, sweep: { ...plan.sweep, laws: bound, summaries, sha256 } }];
+  const recalled = recall(both, [earlier], context.ledger);
+  const isRecalled = recalled[earlier] !== undefined;
+  const copied = compared ? planComparison(reason, { tensor: base, origin: 'base' }, found) : null;
+  // A base that nothing but its numbers is wanted of need not be read where these are known.
+  const isRead = copied !== null || bound.length > 0 || !isRecalled;
+  const streams = copied?.sweep.streams ?? (isRead ? both : { [after]: found });
+  const sweep: Sweep = {
+    ...(copied?.sweep ?? { ...emptySweep, elements: head.elements }),
+    streams: withDigests(streams, recalled),
+    laws: bound,
+    summaries: before && !isRecalled ? [after, earlier] : [after],
+    sha256: context.options.digest === true ? [after] : [],
+  };
+  return [{ unit: null, sweep, laws: planned, copies: copied?.copies ?? [], recalled }];
 }
 
 const emptySweep: Sweep = {

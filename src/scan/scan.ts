@@ -8,6 +8,7 @@ import type { Constants, ElementLaw, LineLaw } from '../laws/law.ts';
 import { stateProgress } from '../laws/state-progress.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { LawRecord } from '../records/law-record.ts';
+import type { Ledger } from '../records/ledger.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Source } from '../sources/source.ts';
@@ -39,6 +40,8 @@ export interface PairEnds {
   readonly head: Opened;
   readonly base: Opened | null;
   readonly noBase: string;
+  /** What is kept of the base; absent or null: all of it is read. */
+  readonly ledger?: Ledger | null;
 }
 
 export interface LawOutcome {
@@ -84,6 +87,8 @@ export interface ScanOutcome {
   readonly problems: { readonly head: readonly Problem[]; readonly base: readonly Problem[] };
   readonly coverage: CoverageTally;
   readonly bytesRead: number;
+  /** Bytes of the base that a ledger spared. */
+  readonly bytesRecalled: number;
 }
 
 /** Roles whose numbers must be finite; a buffer may hold infinities (masks), `other` may hold anything. */
@@ -146,6 +151,7 @@ export async function scanPair(
   const context: PlanContext = {
     ...{ pair, options, coverage, sameStep, sameTrainer, averagings },
     pairRefusal: refusal,
+    ledger: ends.ledger ?? null,
   };
   await run.runAll(planGroups(alignment.units, planUnit, context));
   await sweepSingles(run, alignment, context, ends);
@@ -182,5 +188,6 @@ export async function scanPair(
     problems,
     coverage,
     bytesRead: run.bytesRead + odd.bytesRead,
+    bytesRecalled: run.bytesRecalled,
   };
 }

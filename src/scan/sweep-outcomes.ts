@@ -1,7 +1,9 @@
 /** What sweeps returned, tensor by tensor and law by law, with the coverage that it makes. */
 import type { SweepResult } from '../engines/engine.ts';
 import type { Constants, Operand } from '../laws/law.ts';
+import { digestBytes } from '../records/grid.ts';
 import type { LawRecord } from '../records/law-record.ts';
+import { type LedgerWriter, ledgerTensorBytes } from '../records/ledger.ts';
 import type { PairRecord } from '../records/pair-record.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import { foldDigests } from '../suspicions/exact-state.ts';
@@ -25,6 +27,12 @@ export class SweepOutcomes {
   readonly copies: CopyOutcome[] = [];
   readonly pages: PageOutcome[] = [];
   readonly movements = new Map<string, PairRecord>();
+  readonly #ledger: LedgerWriter | null;
+
+  /** `ledger` takes what is to be kept of the head. */
+  constructor(ledger: LedgerWriter | null) {
+    this.#ledger = ledger;
+  }
 
   /** All of a result but pages and copies. */
   keep(plan: Plan, result: SweepResult): void {
@@ -54,14 +62,22 @@ export class SweepOutcomes {
       // The digest table is 0.2 % of a checkpoint; its one reader has had it.
       if (!stream) continue;
       const { name } = stream.tensor;
-      const digest = foldDigests(record.digests);
-      if (digest !== null) this.digests[stream.origin].set(name, digest);
-      this.summaries[stream.origin].set(name, { ...record, digests: noDigests });
+      if (stream.origin === 'head' && digestBytes * record.digests.length >= 2 * ledgerTensorBytes)
+        this.#ledger?.add(name, record);
+      this.#keepRecord(stream.origin, name, record);
     }
+    for (const { name, record } of Object.values(plan.recalled ?? {}))
+      this.#keepRecord('base', name, record);
     for (const [operand, hash] of Object.entries(result.sha256)) {
       const stream = plan.sweep.streams[operand as Operand];
       if (stream?.origin === 'head') this.sha256.set(stream.tensor.name, hash);
     }
+  }
+
+  #keepRecord(origin: 'base' | 'head', name: string, record: SummaryRecord): void {
+    const digest = foldDigests(record.digests);
+    if (digest !== null) this.digests[origin].set(name, digest);
+    this.summaries[origin].set(name, { ...record, digests: noDigests });
   }
 
   #keepLaws(plan: Plan, records: readonly LawRecord[]): void {

@@ -1,5 +1,6 @@
 /** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
 import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
+import { dtypeBits } from '../checkpoint/dtype.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
@@ -10,6 +11,7 @@ import {
   type Sweep,
   type SweepResult,
 } from '../engines/engine.ts';
+import type { Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
 import type { Source } from '../sources/source.ts';
 import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
@@ -48,8 +50,10 @@ interface Started {
 }
 
 export class SweepRunner {
-  readonly outcomes = new SweepOutcomes();
+  readonly outcomes: SweepOutcomes;
   bytesRead = 0;
+  /** Bytes of the base that a ledger spared. */
+  bytesRecalled = 0;
   readonly #ends: PairEnds;
   readonly #engine: Engine;
   readonly #options: ScanOptions;
@@ -64,6 +68,7 @@ export class SweepRunner {
     this.#ends = ends;
     this.#engine = engine;
     this.#options = options;
+    this.outcomes = new SweepOutcomes(options.ledger ?? null);
   }
 
   /** Returns the copies for the caller to judge; all else is kept. */
@@ -112,8 +117,9 @@ export class SweepRunner {
     const result = await this.#resultOf(started);
     if (!result) return [];
     this.bytesRead += result.bytesRead;
+    this.bytesRecalled += (result.bytesRecalled ?? 0) + unreadBytes(plan);
     for (const [key, value] of result.crc32) this.#crc32.set(key, value);
-    this.outcomes.keepPages(await comparePages(plan.sweep, result, this.#ends.head.source));
+    this.outcomes.keepPages(await comparePages(plan, result, this.#ends.head.source));
     this.outcomes.keep(plan, result);
     return plan.copies.map((copy, i) => ({
       reason: copy.reason,
@@ -152,15 +158,17 @@ export class SweepRunner {
   async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
     const end = this.#ends[origin];
     const found: Problem[] = [];
-    for (const stored of end?.checkpoint.checksums ?? []) {
+    // What a ledger was kept of was whole when it was read.
+    const stored = origin === 'base' && this.#ends.ledger ? [] : end?.checkpoint.checksums;
+    for (const each of stored ?? []) {
       const { checkpoint, source } = end as Opened;
-      let value: Checksum | null = this.#crc32.get(checksumKey(origin, stored)) ?? null;
+      let value: Checksum | null = this.#crc32.get(checksumKey(origin, each)) ?? null;
       if (value === null) {
-        value = await this.#readChecksum(source, stored, origin);
-        this.bytesRead += stored.length;
+        value = await this.#readChecksum(source, each, origin);
+        this.bytesRead += each.length;
         this.#options.onBytes?.(this.bytesRead);
       }
-      const problem = value === null ? null : compareChecksum(checkpoint, stored, value);
+      const problem = value === null ? null : compareChecksum(checkpoint, each, value);
       if (problem) found.push(problem);
     }
     return [...withoutRepeats(this.#undecoded[origin]), ...found];
@@ -184,7 +192,7 @@ export class SweepRunner {
 
   #context(): EngineContext {
     const { signal, onBytes } = this.#options;
-    const { head, base } = this.#ends;
+    const { head, base, ledger } = this.#ends;
     const stop = this.#stop.signal;
     let seen = 0;
     const count = (bytes: number) => {
@@ -194,7 +202,10 @@ export class SweepRunner {
     };
     return {
       sources: { head: head.source, base: base?.source ?? null },
-      checksums: { head: head.checkpoint.checksums, base: base?.checkpoint.checksums ?? [] },
+      checksums: {
+        head: head.checkpoint.checksums,
+        base: ledger ? [] : (base?.checkpoint.checksums ?? []),
+      },
       signal: signal ? AbortSignal.any([signal, stop]) : stop,
       ...(onBytes ? { onBytes: count } : {}),
     };
@@ -204,6 +215,16 @@ export class SweepRunner {
 const emptySweep: Sweep = {
   ...{ elements: 0, streams: {}, summaries: [], laws: [], copies: [], sha256: [] },
 };
+
+/** Bytes of tensors of the base whose numbers a ledger gave, so that they were not read at all. */
+function unreadBytes({ recalled, sweep }: Plan): number {
+  let bits = 0;
+  for (const [operand, known] of Object.entries(recalled ?? {})) {
+    const { dtype, elements } = known.record;
+    if (!sweep.streams[operand as Operand]) bits += dtypeBits[dtype] * elements;
+  }
+  return bits / 8;
+}
 
 /** What stands for a group without plans: its coverage has its place in the order. */
 function nothing(coverage: CoverageTally): Started {

@@ -39,6 +39,7 @@ export function coverageOf(outcome: ScanOutcome, checkpoint: Checkpoint): Covera
   return {
     bytes: checkpoint.files.reduce((sum, file) => sum + file.sizeBytes, 0),
     bytes_read: outcome.bytesRead,
+    ...(outcome.bytesRecalled > 0 ? { bytes_recalled: outcome.bytesRecalled } : {}),
     rules: outcome.coverage.rules().map(({ rule, elements, of, unknown }) => ({
       rule,
       elements,

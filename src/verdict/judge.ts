@@ -1,19 +1,21 @@
 /** One checkpoint, or a pair, from its path to its result document. */
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
 import { withNames } from '../formats/parameter-names.ts';
+import type { Ledgers } from '../records/ledger.ts';
 import { measureMovements } from '../scan/movements.ts';
 import type { ScanOptions } from '../scan/options.ts';
-import { type Opened, type ScanOutcome, scanPair } from '../scan/scan.ts';
+import type { Opened } from '../scan/scan.ts';
 import { emptyRunMemory, type RunMemory } from '../suspicions/run-memory.ts';
 import { decide } from './decide.ts';
 import { checkpointPart, coverageOf, header, listedTensors, tensorPart } from './document.ts';
 import { problemFinding, scanFindings } from './findings.ts';
+import { judgeWithKept, type Kept } from './kept.ts';
 import { withLeads } from './leads.ts';
 import type { Finding, Result } from './result.ts';
+import { isDamaged, type Scanned, scanWithBase } from './scan-with-base.ts';
 import { judgeStatistics } from './statistics.ts';
 
 export interface JudgeRequest {
@@ -37,14 +39,12 @@ export interface JudgeRequest {
   readonly reference?: string | null;
   /** Takes the memory that the next checkpoint of the run is to be judged with. */
   readonly onMemory?: (memory: RunMemory) => void;
+  /** Where what was read of trusted checkpoints is kept, and found when one of them is the base. */
+  readonly ledgers?: Ledgers;
 }
 
 /** Findings listed one by one; what is past this is counted in the last one. */
 const findingsListed = 1000;
-
-function isDamaged(checkpoint: Checkpoint): boolean {
-  return checkpoint.problems.some((problem) => problem.kind !== 'info');
-}
 
 /** Refuses a verdict about files that changed while they were read. */
 async function assertUnchanged({ checkpoint, source }: Opened): Promise<void> {
@@ -87,39 +87,6 @@ function capped(findings: readonly Finding[]): Finding[] {
   const rest = sorted.length - findingsListed;
   const message = `${rest} more findings like this one are not listed`;
   return [...sorted.slice(0, findingsListed), { ...last, count: rest, message }];
-}
-
-interface Scanned {
-  readonly outcome: ScanOutcome;
-  /** Step that the outcome's movements are measured from. */
-  readonly baseStep: number | null;
-  readonly base: Opened | null;
-  /** What the base's own files say against it. */
-  readonly baseFindings: readonly Finding[];
-}
-
-/** Scans with the base; a base whose own checksums fail is put aside and the head judged without it. */
-async function scanWith(
-  head: Opened,
-  base: Opened | null,
-  request: JudgeRequest,
-): Promise<Scanned> {
-  const { engine, next } = request;
-  const usable = base && !isDamaged(base.checkpoint) ? base : null;
-  const noBase = base ? 'the base is damaged' : 'no base';
-  const options = { ...request.options, listed: request.listTensors === true };
-  const problems = base?.checkpoint.problems.filter((problem) => problem.kind !== 'info') ?? [];
-  const outcome = await scanPair({ head, base: usable, noBase }, engine, options);
-  const broken = outcome.problems.base;
-  const baseFindings = [...problems, ...broken].map((each) => problemFinding(each, 'base', next));
-  const baseStep = usable?.checkpoint.step ?? null;
-  if (broken.length === 0) return { outcome, base: usable, baseFindings, baseStep };
-  const alone = await scanPair(
-    { head, base: null, noBase: 'the base is damaged' },
-    engine,
-    options,
-  );
-  return { outcome: alone, base: null, baseFindings, baseStep: null };
 }
 
 /** Opens a checkpoint and names what it leaves open, as far as the request does. */
@@ -195,6 +162,25 @@ function documentOf(head: Opened, scanned: Scanned, request: JudgeRequest): Resu
   };
 }
 
+interface Ends {
+  readonly head: Opened;
+  readonly base: Opened | null;
+}
+
+/** Judges what is open, with what is kept of the base. */
+async function judgeOpened(
+  { head, base }: Ends,
+  request: JudgeRequest,
+  kept: Kept,
+): Promise<{ readonly result: Result; readonly scanned: Scanned }> {
+  const options = { ...request.options, listed: request.listTensors === true };
+  const found = await scanWithBase({ head, base }, { ...request, options }, kept);
+  const scanned = await fromReference(head, found, request);
+  await assertUnchanged(head);
+  if (base) await assertUnchanged(base);
+  return { result: documentOf(head, scanned, request), scanned };
+}
+
 /**
  * Judges `head`, against `base` where one is given.
  * @throws LaikaError for what is no checkpoint, cannot be read, passes a limit or changed meanwhile.
@@ -204,10 +190,9 @@ export async function judge(request: JudgeRequest): Promise<Result> {
   try {
     const base = request.base === null ? null : await openNamed(request.base, request);
     try {
-      const scanned = await fromReference(head, await scanWith(head, base, request), request);
-      await assertUnchanged(head);
-      if (base) await assertUnchanged(base);
-      const result = documentOf(head, scanned, request);
+      const { result, scanned } = await judgeWithKept({ head, base }, request.ledgers, (kept) =>
+        judgeOpened({ head, base }, request, kept),
+      );
       if (result.verdict !== 'corrupt') return result;
       const ends = { head, base: scanned.base };
       return { ...result, findings: await withLeads(result.findings ?? [], scanned.outcome, ends) };

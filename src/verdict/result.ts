@@ -70,6 +70,8 @@ export interface Coverage {
   /** Bytes of all files of the head, and bytes read from head and base. */
   readonly bytes: number;
   readonly bytes_read: number;
+  /** Bytes of the base that were not read: they are known from when it was judged. */
+  readonly bytes_recalled?: number;
   readonly rules: readonly RuleCoverage[];
 }
 

@@ -1,5 +1,5 @@
 /** Worker threads: however many there are and whatever becomes of them, the records are the same bits. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -48,6 +48,14 @@ function elementsOf(dtype: DType, count: number, seed: number, positive: boolean
     for (const [i, word] of odd.entries()) words[randomBelow(count, seed, i)] = word;
   }
   return bytes.subarray(0, Math.ceil((count * dtypeBits[dtype]) / 8));
+}
+
+/** A stream in a file, and its bytes. */
+interface Stored {
+  readonly stream: Stream;
+  readonly path: string;
+  readonly bytes: Buffer;
+  readonly offset: number;
 }
 
 interface Made {
@@ -131,6 +139,50 @@ describe('any number of threads', () => {
     );
     for (const engine of engines) await engine.close();
   });
+
+  it.each(['f32', 'bf16', 'f8e5m2'] as const)(
+    'takes pages of the base from the head where their digests say so (%s)',
+    async (dtype) => {
+      const elements = 3 * chunkElements + 2050;
+      const { sweep, context } = make({ sA: dtype, sB: dtype }, elements, 11);
+      const [base, head] = [sweep.streams.sA, sweep.streams.sB].map((stream) => {
+        const { placement } = stream?.tensor ?? {};
+        if (!stream || placement?.kind !== 'dense') throw new Error('placed otherwise');
+        const { file, offset } = placement.pieces[0] as { file: string; offset: number };
+        const path = join(folder, file);
+        return { stream, path, bytes: readFileSync(path).subarray(offset), offset };
+      }) as [Stored, Stored];
+      const width = dtypeBits[dtype] / 8;
+      // The second chunk changes in one byte, the others stand still.
+      head.bytes.set(base.bytes);
+      head.bytes[width * (chunkElements + 77)] =
+        1 ^ (head.bytes[width * (chunkElements + 77)] ?? 0);
+      writeFileSync(head.path, Buffer.concat([Buffer.alloc(head.offset), head.bytes]));
+      const copies = [{ relation: 'equal' as const, left: 'sA' as const, right: 'sB' as const }];
+      const read = { ...sweep, copies };
+      const expected = await alone({ sweep: read, context });
+      const digests = expected.summaries.sA?.digests as Uint32Array;
+      // What is not read may be anything.
+      const unread = Buffer.from(base.bytes);
+      unread.fill(0xaa, 0, width * chunkElements).fill(0xaa, 2 * width * chunkElements);
+      writeFileSync(base.path, Buffer.concat([Buffer.alloc(base.offset), unread]));
+      const streams = {
+        sA: { ...base.stream, origin: 'base' as const, digests },
+        sB: head.stream,
+      };
+      const known = { ...read, streams, summaries: ['sB' as const] };
+      const sources = { head: source, base: source };
+      const recalled = { ...context, sources, checksums: { head: [], base: [] } };
+      for (const threads of [1, 2]) {
+        const found = await withEngine({ threads }, (engine) => engine.run(known, recalled));
+        expect(found.copies).toEqual(expected.copies);
+        expect(found.copies[0]?.different).toBe(1);
+        expect(found.summaries.sB).toEqual(expected.summaries.sB);
+        expect(found.bytesRecalled).toBe(width * (elements - chunkElements));
+        expect(found.bytesRead).toBe(width * (elements + chunkElements));
+      }
+    },
+  );
 
   it.each(['f64', 'i64', 'u32', 'bf16', 'f16', 'u16', 'i8', 'f8e5m2', 'f4e2m1', 'c64'] as const)(
     'summarises %s to the same bits',

@@ -61,9 +61,8 @@ export function writeSnapshot(path: string, parts: SnapshotParts): string {
   return path;
 }
 
-/** One healthy parameter after `step` steps of constant gradients, in float64. */
-export function healthy(name: string, step: number, at = 0): Record<string, number[]> {
-  const n = 64;
+/** One healthy parameter of `n` elements after `step` steps of constant gradients, in float64. */
+export function healthy(name: string, step: number, at = 0, n = 64): Record<string, number[]> {
   const gradient = Array.from({ length: n }, (_, i) => Math.sin(i + 1 + at) || 1);
   const m = gradient.map((g) => g * (1 - 0.9 ** step));
   const v = gradient.map((g) => g * g * (1 - 0.999 ** step));

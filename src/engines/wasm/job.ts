@@ -3,6 +3,7 @@ import type { StoredChecksum } from '../../checkpoint/checkpoint.ts';
 import { dtypeBits } from '../../checkpoint/dtype.ts';
 import type { ErrorDetails } from '../../checkpoint/errors.ts';
 import type { Placement } from '../../checkpoint/tensor.ts';
+import { digestCount } from '../../records/digest.ts';
 import { chunkElements } from '../../records/grid.ts';
 import { coveredChecksum } from '../covered-checksum.ts';
 import type { EngineContext, Stream, Sweep, SweepResult } from '../engine.ts';
@@ -64,6 +65,18 @@ export function spansOf(sweep: Sweep, partBytes: number): readonly Chunk[] {
     spans.push({ first, count: Math.min(size, elements - first) });
   }
   return spans;
+}
+
+/** The sweep with as much of its digest tables as one part needs: a table crosses threads in whole. */
+export function withinSpan(sweep: Sweep, { first, count }: Chunk): Sweep {
+  const cut = Object.entries(sweep.streams).map(([operand, stream]) => {
+    const { digests, tensor } = stream;
+    if (!digests) return [operand, stream];
+    const entry = (element: number) =>
+      2 * digestCount(Math.ceil((element * dtypeBits[tensor.dtype]) / 8));
+    return [operand, { ...stream, digests: digests.slice(entry(first), entry(first + count)) }];
+  });
+  return { ...sweep, streams: Object.fromEntries(cut) };
 }
 
 /** Does the job answer for the whole sweep? */

@@ -54,6 +54,7 @@ export async function joinParts(
     movement: joinMovement(sweep, parts),
     crc32: joinCrcs(parts),
     bytesRead,
+    bytesRecalled: parts.reduce((sum, part) => sum + part.bytesRecalled, 0),
   };
 }
 

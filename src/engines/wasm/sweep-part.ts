@@ -55,4 +55,5 @@ export interface SweepPart {
   readonly sha256: Partial<Record<Operand, string>>;
   readonly crcs: readonly CoveredCrc[];
   readonly bytesRead: number;
+  readonly bytesRecalled: number;
 }

@@ -1,8 +1,7 @@
 /** One part of a sweep, in one memory: chunks lie side by side and every kernel sees them in cache. */
 import { dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';
-import { DigestTable } from '../../records/digest.ts';
-import { chunkElements, digestBytes } from '../../records/grid.ts';
+import { chunkElements } from '../../records/grid.ts';
 import { PageSums } from '../../records/grid-sum.ts';
 import type { EngineContext, Sweep } from '../engine.ts';
 import type { Pacer } from '../pacer.ts';
@@ -15,8 +14,9 @@ import type { SquaresAbout } from './join-parts.ts';
 import type { Kernels } from './kernels.ts';
 import { writeFixedColumns } from './law-block.ts';
 import { LawPass } from './law-pass.ts';
-import { dataAt, digestsAt, memoryPages, slackBytes, spanElements, streamSlots } from './layout.ts';
+import { dataAt, memoryPages, slackBytes, spanElements, streamSlots } from './layout.ts';
 import { MovementPass } from './movement-pass.ts';
+import { PageDigests } from './page-digests.ts';
 import { writeFreshState } from './stream-state.ts';
 import type { StreamSummary, WasmStream } from './stream-summary.ts';
 import type { SummaryPart, SweepPart } from './sweep-part.ts';
@@ -45,9 +45,8 @@ export interface PassHost {
 
 /** The summary of one stream and its digests. */
 interface Summarised {
-  readonly stream: WasmStream;
   readonly summary: StreamSummary;
-  readonly digests: DigestTable;
+  readonly digests: PageDigests;
 }
 
 export class SweepPass {
@@ -70,6 +69,11 @@ export class SweepPass {
       allocate: (operand, bytes) => {
         const { data } = this.#stream(operand);
         return memory.views.u8.subarray(data, data + bytes);
+      },
+      isRepeated: (chunk, base, head) => {
+        const known = this.#sweep.streams[base]?.digests;
+        const found = this.#summaries.get(head)?.digests;
+        return known !== undefined && found?.repeats(chunk, known) === true;
       },
     });
   }
@@ -105,6 +109,7 @@ export class SweepPass {
       sha256: reader.sha256(),
       crcs: reader.crcs(),
       bytesRead: reader.bytesRead,
+      bytesRecalled: reader.bytesRecalled,
     };
   }
 
@@ -164,17 +169,16 @@ export class SweepPass {
 
   #summarised(operand: Operand): Summarised {
     const stream = this.#stream(operand);
-    const bytes = Math.ceil((stream.span * dtypeBits[stream.dtype]) / 8);
-    return { stream, summary: summaryOf(stream), digests: new DigestTable(bytes) };
+    return { summary: summaryOf(stream), digests: new PageDigests(stream) };
   }
 
   #summarise(chunk: Chunk): void {
     for (const { kernels, data, codes } of this.#streams.values()) {
       if (codes !== data) kernels.unpackNibbles(data, chunk.count, codes);
     }
-    for (const { stream, summary, digests } of this.#summaries.values()) {
+    for (const { summary, digests } of this.#summaries.values()) {
       summary.add(chunk);
-      appendDigests(stream, chunk, digests);
+      digests.add(chunk);
     }
   }
 
@@ -194,17 +198,6 @@ export class SweepPass {
     }
     return parts;
   }
-}
-
-function appendDigests(
-  { kernels, views, data, dtype }: WasmStream,
-  { count }: Chunk,
-  into: DigestTable,
-): void {
-  const bytes = Math.ceil((count * dtypeBits[dtype]) / 8);
-  kernels.digest(data, bytes, digestsAt);
-  const pairs = 2 * Math.ceil(bytes / digestBytes);
-  into.append(views.u32.subarray(digestsAt >>> 2, (digestsAt >>> 2) + pairs));
 }
 
 function summaryOf(stream: WasmStream): StreamSummary {

@@ -4,7 +4,7 @@
  */
 import { PageSums } from '../../records/grid-sum.ts';
 import type { Engine, EngineContext, Sweep, SweepResult } from '../engine.ts';
-import { type JobResult, portable, spansOf } from './job.ts';
+import { type JobResult, portable, spansOf, withinSpan } from './job.ts';
 import { joinParts, type SquaresAbout } from './join-parts.ts';
 import { compileKernels, loadKernels } from './kernels.ts';
 import { Scheduler } from './scheduler.ts';
@@ -98,7 +98,8 @@ class WasmEngine implements Engine {
     const runAll = (squares?: SquaresAbout): Promise<JobResult[]> =>
       Promise.all(
         spans.map(async (span) => {
-          const job = { sweep, span, ...(squares ? { squares } : {}) };
+          const part = spans.length > 1 ? withinSpan(sweep, span) : sweep;
+          const job = { sweep: part, span, ...(squares ? { squares } : {}) };
           const result = await this.#scheduler.run(job, quiet, extras);
           bytesRead += bytesOf(result);
           context.onBytes?.(bytesRead);
