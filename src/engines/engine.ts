@@ -14,8 +14,9 @@ export interface Stream {
   readonly tensor: Tensor;
   readonly origin: 'base' | 'head';
   /**
-   * The digest table of these bytes (of the base), where a ledger holds it. An engine may take a
-   * page from the head instead of reading it where the head's has the same digests.
+   * The digest table of these bytes (of the base), where a ledger holds it. An engine that recalls
+   * takes a page from the head instead of reading it where the head's has the same digests, and
+   * compares what it reads.
    */
   readonly digests?: Uint32Array;
 }
@@ -67,6 +68,8 @@ export interface SweepResult {
   readonly bytesRead: number;
   /** Bytes of the base that were not read, because the head's have the digests of the ledger. */
   readonly bytesRecalled?: number;
+  /** Has a stream that was read not the digests that came with it? */
+  readonly isBaseAltered?: boolean;
 }
 
 /** Head and base may hold files of one name: the key tells them apart. */
@@ -98,6 +101,8 @@ export interface EngineContext {
 export interface Engine {
   /** Sweeps that may be under way together; absent: one at a time. */
   readonly inFlight?: number;
+  /** Makes use of `Stream.digests`; absent: it does not. */
+  readonly recalls?: boolean;
   /** Threads that compute; absent: one. */
   readonly threads?: number;
   readonly name: 'reference' | 'wasm' | 'tensorflow' | 'cuda';

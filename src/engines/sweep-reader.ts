@@ -80,7 +80,8 @@ export class SweepReader {
         rooms: Array.from({ length: host.rooms ?? 1 }, (_, i) =>
           host.allocate(operand, bytesOf(stream, room), i),
         ),
-        checksum: checksumOf(stream, context),
+        // Of bytes that are taken from elsewhere no checksum is their own.
+        checksum: host.isRepeated && stream.digests ? null : checksumOf(stream, context),
         hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
         twin: null,
       }),

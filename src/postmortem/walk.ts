@@ -2,6 +2,7 @@
  * Walks the surviving checkpoints of a run in order, each against the last one that is trusted. A pair
  * says that two checkpoints do not fit; which of the two is bad the checkpoint before them tells.
  */
+import { isAboutBase } from '../verdict/findings.ts';
 import type { Result } from '../verdict/result.ts';
 import { readElement, standsOut } from './element-history.ts';
 
@@ -49,12 +50,11 @@ function isBad(result: Result): boolean {
 
 /** Does it stand on findings about this checkpoint alone, which need no base? */
 function isBadAlone(result: Result): boolean {
-  return (result.findings ?? []).some(
-    ({ kind, severity, message }) =>
-      (kind === 'structure' || kind === 'security') &&
-      severity !== 'info' &&
-      !message.startsWith('in the base'),
-  );
+  return (result.findings ?? []).some((finding) => {
+    const { kind, severity } = finding;
+    const isAboutFiles = kind === 'structure' || kind === 'security';
+    return isAboutFiles && severity !== 'info' && !isAboutBase(finding);
+  });
 }
 
 class Walker {

@@ -90,18 +90,6 @@ export class DigestTable {
     this.#used = needed;
   }
 
-  /** Words so far. */
-  get length(): number {
-    return this.#used;
-  }
-
-  /** Are the words from `at` on those of another table of the same pages? */
-  isEqualFrom(at: number, table: Uint32Array): boolean {
-    if (table.length < this.#used) return false;
-    for (let i = at; i < this.#used; i++) if (this.#words[i] !== table[i]) return false;
-    return true;
-  }
-
   words(): Uint32Array {
     return this.#used === this.#words.length ? this.#words : this.#words.slice(0, this.#used);
   }

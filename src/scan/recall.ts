@@ -1,14 +1,15 @@
 /** What need not be read of the base, because a ledger holds what was read of it before. */
 import { dtypeBits } from '../checkpoint/dtype.ts';
+import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Stream } from '../engines/engine.ts';
 import type { Operand } from '../laws/law.ts';
 import { type Ledger, ledgerTensorBytes } from '../records/ledger.ts';
 import type { SummaryRecord } from '../records/summary.ts';
 import type { Streams } from './plan-laws.ts';
 
-/** By operand: the name of a tensor of the base, and its record. */
+/** By operand: a tensor of the base, and its record. */
 export type Recalled = Partial<
-  Readonly<Record<Operand, { readonly name: string; readonly record: SummaryRecord }>>
+  Readonly<Record<Operand, { readonly tensor: Tensor; readonly record: SummaryRecord }>>
 >;
 
 /** What the ledger holds of these base tensors, where it was of the same size and type. */
@@ -23,7 +24,7 @@ export function recall(
     if (!tensor || tensor.elements * dtypeBits[tensor.dtype] < 8 * ledgerTensorBytes) continue;
     const record = ledger?.recall(tensor.name);
     if (record?.dtype !== tensor.dtype || record.elements !== tensor.elements) continue;
-    found[operand] = { name: tensor.name, record };
+    found[operand] = { tensor, record };
   }
   return found;
 }

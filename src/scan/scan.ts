@@ -89,6 +89,8 @@ export interface ScanOutcome {
   readonly bytesRead: number;
   /** Bytes of the base that a ledger spared. */
   readonly bytesRecalled: number;
+  /** Does the base hold other bytes than the ledger says? */
+  readonly isBaseAltered: boolean;
 }
 
 /** Roles whose numbers must be finite; a buffer may hold infinities (masks), `other` may hold anything. */
@@ -189,5 +191,6 @@ export async function scanPair(
     coverage,
     bytesRead: run.bytesRead + odd.bytesRead,
     bytesRecalled: run.bytesRecalled,
+    isBaseAltered: run.isBaseAltered,
   };
 }

@@ -66,8 +66,8 @@ export class SweepOutcomes {
         this.#ledger?.add(name, record);
       this.#keepRecord(stream.origin, name, record);
     }
-    for (const { name, record } of Object.values(plan.recalled ?? {}))
-      this.#keepRecord('base', name, record);
+    for (const { tensor, record } of Object.values(plan.recalled ?? {}))
+      this.#keepRecord('base', tensor.name, record);
     for (const [operand, hash] of Object.entries(result.sha256)) {
       const stream = plan.sweep.streams[operand as Operand];
       if (stream?.origin === 'head') this.sha256.set(stream.tensor.name, hash);

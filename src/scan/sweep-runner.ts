@@ -4,6 +4,7 @@ import { dtypeBits } from '../checkpoint/dtype.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
+import { coveredChecksum } from '../engines/covered-checksum.ts';
 import {
   checksumKey,
   type Engine,
@@ -54,11 +55,15 @@ export class SweepRunner {
   bytesRead = 0;
   /** Bytes of the base that a ledger spared. */
   bytesRecalled = 0;
+  /** Does the base hold other bytes than the ledger says? */
+  isBaseAltered = false;
   readonly #ends: PairEnds;
   readonly #engine: Engine;
   readonly #options: ScanOptions;
   readonly #undecoded = { head: [] as Problem[], base: [] as Problem[] };
   readonly #crc32 = new Map<string, number>();
+  /** Checksums of the base over bytes that a ledger vouches for. */
+  readonly #vouched = new Set<string>();
   /** Ends sweeps that nobody waits for any more. */
   readonly #stop = new AbortController();
   /** Bytes that sweeps under way have read as well. */
@@ -117,7 +122,7 @@ export class SweepRunner {
     const result = await this.#resultOf(started);
     if (!result) return [];
     this.bytesRead += result.bytesRead;
-    this.bytesRecalled += (result.bytesRecalled ?? 0) + unreadBytes(plan);
+    this.#recall(plan, result);
     for (const [key, value] of result.crc32) this.#crc32.set(key, value);
     this.outcomes.keepPages(await comparePages(plan, result, this.#ends.head.source));
     this.outcomes.keep(plan, result);
@@ -127,6 +132,19 @@ export class SweepRunner {
       found: copy.found.tensor,
       record: result.copies[i] as CopyRecord,
     }));
+  }
+
+  /** What a ledger gave, and whether the bytes that were read are those that it knows. */
+  #recall({ recalled, sweep }: Plan, result: SweepResult): void {
+    this.isBaseAltered ||= result.isBaseAltered === true;
+    this.bytesRecalled += result.bytesRecalled ?? 0;
+    const checksums = this.#ends.base?.checkpoint.checksums ?? [];
+    for (const [operand, { tensor }] of Object.entries(recalled ?? {})) {
+      const covered = coveredChecksum(tensor, checksums);
+      if (covered) this.#vouched.add(checksumKey('base', covered));
+      const bytes = (tensor.elements * dtypeBits[tensor.dtype]) / 8;
+      if (!sweep.streams[operand as Operand]) this.bytesRecalled += bytes;
+    }
   }
 
   /** Takes the numbers of a tensor of the head that nothing judges. */
@@ -158,17 +176,17 @@ export class SweepRunner {
   async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
     const end = this.#ends[origin];
     const found: Problem[] = [];
-    // What a ledger was kept of was whole when it was read.
-    const stored = origin === 'base' && this.#ends.ledger ? [] : end?.checkpoint.checksums;
-    for (const each of stored ?? []) {
+    for (const stored of end?.checkpoint.checksums ?? []) {
       const { checkpoint, source } = end as Opened;
-      let value: Checksum | null = this.#crc32.get(checksumKey(origin, each)) ?? null;
+      const key = checksumKey(origin, stored);
+      if (this.#vouched.has(key)) continue;
+      let value: Checksum | null = this.#crc32.get(key) ?? null;
       if (value === null) {
-        value = await this.#readChecksum(source, each, origin);
-        this.bytesRead += each.length;
+        value = await this.#readChecksum(source, stored, origin);
+        this.bytesRead += stored.length;
         this.#options.onBytes?.(this.bytesRead);
       }
-      const problem = value === null ? null : compareChecksum(checkpoint, each, value);
+      const problem = value === null ? null : compareChecksum(checkpoint, stored, value);
       if (problem) found.push(problem);
     }
     return [...withoutRepeats(this.#undecoded[origin]), ...found];
@@ -192,7 +210,7 @@ export class SweepRunner {
 
   #context(): EngineContext {
     const { signal, onBytes } = this.#options;
-    const { head, base, ledger } = this.#ends;
+    const { head, base } = this.#ends;
     const stop = this.#stop.signal;
     let seen = 0;
     const count = (bytes: number) => {
@@ -204,7 +222,7 @@ export class SweepRunner {
       sources: { head: head.source, base: base?.source ?? null },
       checksums: {
         head: head.checkpoint.checksums,
-        base: ledger ? [] : (base?.checkpoint.checksums ?? []),
+        base: base?.checkpoint.checksums ?? [],
       },
       signal: signal ? AbortSignal.any([signal, stop]) : stop,
       ...(onBytes ? { onBytes: count } : {}),
@@ -215,16 +233,6 @@ export class SweepRunner {
 const emptySweep: Sweep = {
   ...{ elements: 0, streams: {}, summaries: [], laws: [], copies: [], sha256: [] },
 };
-
-/** Bytes of tensors of the base whose numbers a ledger gave, so that they were not read at all. */
-function unreadBytes({ recalled, sweep }: Plan): number {
-  let bits = 0;
-  for (const [operand, known] of Object.entries(recalled ?? {})) {
-    const { dtype, elements } = known.record;
-    if (!sweep.streams[operand as Operand]) bits += dtypeBits[dtype] * elements;
-  }
-  return bits / 8;
-}
 
 /** What stands for a group without plans: its coverage has its place in the order. */
 function nothing(coverage: CoverageTally): Started {

@@ -149,6 +149,14 @@ function modelFindings(outcome: ScanOutcome, next: string): Finding[] {
   );
 }
 
+const inBase = 'in the base: ';
+
+/** Is it damage to the base’s own files? */
+export function isAboutBase({ kind, severity, message }: Finding): boolean {
+  const isAboutFiles = kind === 'structure' || kind === 'security';
+  return isAboutFiles && severity !== 'info' && message.startsWith(inBase);
+}
+
 /** A problem of a file; `where` names the base when the file is the base's. */
 export function problemFinding(problem: Problem, where: 'head' | 'base', next: string): Finding {
   const info = problem.kind === 'info';
@@ -161,7 +169,7 @@ export function problemFinding(problem: Problem, where: 'head' | 'base', next: s
     ...(problem.offset === undefined ? {} : { offset: problem.offset }),
     ...(problem.tensor === undefined ? {} : { tensor: problem.tensor }),
     count: 1,
-    message: where === 'base' ? `in the base: ${problem.message}` : problem.message,
+    message: where === 'base' ? `${inBase}${problem.message}` : problem.message,
     next,
   };
 }

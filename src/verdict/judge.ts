@@ -190,7 +190,8 @@ export async function judge(request: JudgeRequest): Promise<Result> {
   try {
     const base = request.base === null ? null : await openNamed(request.base, request);
     try {
-      const { result, scanned } = await judgeWithKept({ head, base }, request.ledgers, (kept) =>
+      const ledgers = request.engine.recalls ? request.ledgers : undefined;
+      const { result, scanned } = await judgeWithKept({ head, base }, ledgers, (kept) =>
         judgeOpened({ head, base }, request, kept),
       );
       if (result.verdict !== 'corrupt') return result;

@@ -4,6 +4,7 @@ import type { Ledger, Ledgers, LedgerWriter } from '../records/ledger.ts';
 import type { Opened } from '../scan/scan.ts';
 import { isTrusted } from './decide.ts';
 import type { Result } from './result.ts';
+import type { Scanned } from './scan-with-base.ts';
 
 export interface Kept {
   /** What was read of the base when it was judged; null where nothing is known of it. */
@@ -19,7 +20,9 @@ export interface Kept {
  * somebody is judged once more, from all bytes of both: a base that rotted since is not the head's
  * fault.
  */
-export async function judgeWithKept<Judged extends { readonly result: Result }>(
+export async function judgeWithKept<
+  Judged extends { readonly result: Result; readonly scanned: Scanned },
+>(
   ends: { readonly head: Opened; readonly base: Opened | null },
   ledgers: Ledgers | undefined,
   judge: (kept: Kept) => Promise<Judged>,
@@ -30,9 +33,8 @@ export async function judgeWithKept<Judged extends { readonly result: Result }>(
   let isKept = false;
   try {
     let judged = await judge({ ledger, isBelieved: true, writer });
-    const isBad = ({ result }: Judged) =>
-      result.verdict === 'corrupt' || result.verdict === 'suspect';
-    if (ledger && isBad(judged)) judged = await judge({ ledger, isBelieved: false, writer: null });
+    if (ledger && isDoubtful(judged))
+      judged = await judge({ ledger, isBelieved: false, writer: null });
     isKept = isTrusted(judged.result.verdict ?? 'unverified');
     return judged;
   } finally {
@@ -40,6 +42,11 @@ export async function judgeWithKept<Judged extends { readonly result: Result }>(
     if (isKept) writer.keep();
     else writer.drop();
   }
+}
+
+/** Would it page somebody, or is the base not what it was? */
+function isDoubtful({ result: { verdict }, scanned }: { result: Result; scanned: Scanned }) {
+  return verdict === 'corrupt' || verdict === 'suspect' || scanned.outcome.isBaseAltered;
 }
 
 /** Changes when any of the files does. */

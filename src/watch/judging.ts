@@ -2,6 +2,7 @@
 import { alertId, observe } from '../alerts/alert.ts';
 import { isLaikaError } from '../checkpoint/errors.ts';
 import { timestamp } from '../history/clock.ts';
+import { isAboutBase } from '../verdict/findings.ts';
 import { type Damaged, withRecurring } from '../verdict/recurring.ts';
 import type { Result } from '../verdict/result.ts';
 import type { Candidate, Judge } from './candidate.ts';
@@ -18,6 +19,12 @@ export interface JudgingOptions extends ListingOptions {
 type Outcome =
   | { readonly result: Result; readonly memory: string | null }
   | { readonly error: unknown };
+
+/** The checkpoint that another one is judged against. */
+interface Base {
+  readonly path: string;
+  readonly identity: string;
+}
 
 /** A listing older than this is made anew before a checkpoint in it is judged. */
 const listingAgeMaxMs = 2000;
@@ -50,7 +57,7 @@ export class Judging {
     const base = this.#baseOf(state, candidate);
     const outcome = await this.#ask(state, { candidate, base, signal });
     if ('result' in outcome && !isBad(outcome.result)) {
-      this.#record(state, candidate, { ...outcome, hasBase: base !== null });
+      this.#record(state, candidate, { ...outcome, base });
     } else if ('result' in outcome || !signal.aborted) {
       await this.#confirm(state, candidate, { outcome, base });
     }
@@ -58,9 +65,10 @@ export class Judging {
 
   async #ask(
     state: RunState,
-    what: { candidate: Candidate; base: string | null; signal: AbortSignal },
+    what: { candidate: Candidate; base: Base | null; signal: AbortSignal },
   ): Promise<Outcome> {
-    const { candidate, base, signal } = what;
+    const { candidate, signal } = what;
+    const base = what.base?.path ?? null;
     try {
       const { path } = candidate;
       const { run } = state;
@@ -87,17 +95,17 @@ export class Judging {
   async #confirm(
     state: RunState,
     candidate: Candidate,
-    what: { readonly outcome: Outcome; readonly base: string | null },
+    what: { readonly outcome: Outcome; readonly base: Base | null },
   ): Promise<void> {
     const { outcome, base } = what;
     await listRun(state, this.#options);
     if (!isThere(state, candidate)) return;
     if ('result' in outcome) {
-      this.#record(state, candidate, { ...outcome, hasBase: base !== null });
+      this.#record(state, candidate, { ...outcome, base });
       return;
     }
     const { error } = outcome;
-    const isBaseGone = base !== null && !state.hasPath(base);
+    const isBaseGone = base !== null && !state.hasPath(base.path);
     const isPassing = isLaikaError(error, 'changed-while-reading') || isBaseGone;
     if (isPassing && state.tryLater(candidate, this.#options.clock.elapsed())) return;
     this.#recordFailure(state, candidate, error);
@@ -119,7 +127,7 @@ export class Judging {
         ? error.details
         : { code: 'result-invalid', what, where: candidate.path, why },
     };
-    this.#record(state, candidate, { result, memory: null, hasBase: false });
+    this.#record(state, candidate, { result, memory: null, base: null });
   }
 
   /** What was found in the damaged checkpoints so far, oldest first. */
@@ -137,23 +145,37 @@ export class Judging {
   }
 
   /** The last trusted checkpoint before this one whose very content is still there. */
-  #baseOf(state: RunState, candidate: Candidate): string | null {
+  #baseOf(state: RunState, candidate: Candidate): Base | null {
     const rows = this.#options.history.trusted(state.run, {
       before: candidate.stepHint,
       limit: basesTried,
     });
-    const row = rows.find((one) => state.pathOf(one.identity) !== null);
-    return row ? state.pathOf(row.identity) : null;
+    for (const { identity } of rows) {
+      const path = state.pathOf(identity);
+      if (path !== null) return { path, identity };
+    }
+    return null;
+  }
+
+  /** A base whose own files turned out to be damaged is trusted no more. */
+  #revoke(run: string, base: Base | null, { findings = [] }: Result): void {
+    const fault = base && findings.find(isAboutBase);
+    if (fault) this.#options.history.revoke(run, base.identity, fault.rule);
   }
 
   #record(
     state: RunState,
     candidate: Candidate,
-    judged: { readonly result: Result; readonly memory: string | null; readonly hasBase: boolean },
+    judged: {
+      readonly result: Result;
+      readonly memory: string | null;
+      readonly base: Base | null;
+    },
   ): void {
     const { history, clock } = this.#options;
     const { run } = state;
-    const { result, memory, hasBase } = judged;
+    const { result, memory, base } = judged;
+    this.#revoke(run, base, result);
     const { path, identity, stepHint } = candidate;
     const step = result.checkpoint?.step ?? stepHint;
     const verdict = result.verdict ?? 'unverified';
@@ -161,7 +183,15 @@ export class Judging {
     const time = timestamp(clock);
     const rules = (result.findings ?? []).map((finding) => finding.rule);
     const severity = severityOf(result);
-    const seen = { run, verdict, severity, checkpoint: { path, step }, hasBase, rules, time };
+    const seen = {
+      run,
+      verdict,
+      severity,
+      checkpoint: { path, step },
+      hasBase: base !== null,
+      rules,
+      time,
+    };
     const change = observe(history.alert(alertId(run)), seen);
     const trustedPlace = result.trusted ?? (trusted ? { checkpoint: path, step } : this.#last(run));
     const told = verdictEvent({ run, path, step }, result, trustedPlace);

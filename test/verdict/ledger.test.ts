@@ -37,16 +37,16 @@ function save(step: number): string {
 }
 
 /**
- * Inverts the top exponent bit of a second moment as storage that rots does: size and times of the
- * file stay. Mended after the test.
+ * Inverts a bit of an element as storage that rots does: size and times of the file stay. Mended after
+ * the test.
  */
-function rot(path: string): void {
+function rot(path: string, name: string, bit: number): void {
   const bytes = readFileSync(path);
   const size = Number(bytes.readBigUInt64LE());
   const header = JSON.parse(bytes.subarray(8, 8 + size).toString());
-  const at = 8 + size + header['exp_avg_sq/table'].data_offsets[0] + 4 * 1000 + 3;
+  const at = 8 + size + header[name].data_offsets[0] + 4 * 1000 + (bit >>> 3);
   const flip = () => {
-    bytes[at] = (bytes[at] as number) ^ 0x40;
+    bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
     writeFileSync(path, bytes);
     utimesSync(path, 1_700_000_000, 1_700_000_000);
   };
@@ -99,7 +99,7 @@ describe.each([
   it('are not asked where somebody would be paged', async () => {
     const ledgers = open();
     await judged(0, null, ledgers);
-    rot(steps[1] as string);
+    rot(steps[1] as string, 'exp_avg_sq/table', 30);
     const found = await judged(1, 0, ledgers);
     expect(found.verdict).toBe('suspect');
     expect(found).toEqual(await judged(1, 0));
@@ -107,22 +107,29 @@ describe.each([
 
   it('keep nothing of what is not trusted', async () => {
     const ledgers = open();
-    rot(steps[1] as string);
+    rot(steps[1] as string, 'exp_avg_sq/table', 30);
     await judged(1, 0, ledgers);
     expect((await judged(2, 1, ledgers)).coverage?.bytes_recalled).toBeUndefined();
   });
 
-  it('tell a base that rotted from a head that is damaged', async () => {
-    const ledgers = open();
-    await judged(0, null, ledgers);
-    rot(steps[0] as string);
+  it.each([
     // The second moment is larger in the base than the head may have let it become.
-    expect((await judged(1, 0)).verdict).toBe('corrupt');
-    const known = await judged(1, 0, ledgers);
-    expect(known.base).toBeUndefined();
-    expect(known.findings).toMatchObject([
-      { rule: 'changed-at-rest', tensor: 'exp_avg_sq/table', certainty: 'confirmed' },
-    ]);
-    expect(known.findings?.[0]?.message).toMatch(/^in the base: /);
-  });
+    ['exp_avg_sq/table', 30, 'corrupt'],
+    ['parameter/table', 3, 'intact'],
+  ] as const)(
+    'tell a base whose %s rotted (bit %i) from a head that is damaged',
+    async (...rotten) => {
+      const [name, bit, verdict] = rotten;
+      const ledgers = open();
+      await judged(0, null, ledgers);
+      rot(steps[0] as string, name, bit);
+      expect((await judged(1, 0)).verdict).toBe(verdict);
+      const known = await judged(1, 0, ledgers);
+      expect(known.base).toBeUndefined();
+      expect(known.findings).toMatchObject([
+        { rule: 'changed-at-rest', tensor: name, certainty: 'confirmed' },
+      ]);
+      expect(known.findings?.[0]?.message).toMatch(/^in the base: /);
+    },
+  );
 });

@@ -59,19 +59,6 @@ test('tells an incomplete checkpoint once and does not judge it, across restarts
   expect(again.judged).toEqual([]);
 });
 
-test('judges in the order of the listing, each against the last trusted one', async () => {
-  const b = bench();
-  b.candidates = [candidate(9), candidate(10), candidate(30), candidate(100)];
-  b.verdicts.set(`${run}/step-10`, 'corrupt').set(`${run}/step-30`, 'unremarkable');
-  await b.settle();
-  expect(b.judged).toEqual([
-    'step-9 against nothing',
-    'step-10 against step-9',
-    'step-30 against step-9',
-    'step-100 against step-30',
-  ]);
-});
-
 test('judges each content once: not again at later looks, nor after a restart', async () => {
   const b = bench();
   b.candidates = [candidate(1), candidate(2)];
@@ -106,15 +93,6 @@ test('judges two names of one content once', async () => {
   b.candidates = [candidate(1), candidate(2, { path: `${run}/best`, identity: `${run}/step-1#1` })];
   await b.settle();
   expect(b.judged).toEqual(['step-1 against nothing']);
-});
-
-test('passes over trusted bases that rotation has removed', async () => {
-  const b = bench();
-  b.candidates = [candidate(1), candidate(2), candidate(3)];
-  await b.settle();
-  b.candidates = [candidate(1), candidate(4)];
-  await b.settle();
-  expect(b.judged.at(-1)).toBe('step-4 against step-1');
 });
 
 test('holds later checkpoints back while an earlier one settles, but not for ever', async () => {

@@ -55,6 +55,7 @@ export async function joinParts(
     crc32: joinCrcs(parts),
     bytesRead,
     bytesRecalled: parts.reduce((sum, part) => sum + part.bytesRecalled, 0),
+    isBaseAltered: parts.some((part) => part.isBaseAltered),
   };
 }
 

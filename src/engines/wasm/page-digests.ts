@@ -1,7 +1,6 @@
 /** The digest table of one stream, which grows with its chunks. */
 import { dtypeBits } from '../../checkpoint/dtype.ts';
-import { DigestTable } from '../../records/digest.ts';
-import { digestBytes } from '../../records/grid.ts';
+import { DigestTable, digestCount } from '../../records/digest.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import { digestsAt } from './layout.ts';
 import type { WasmStream } from './stream-summary.ts';
@@ -9,35 +8,45 @@ import type { WasmStream } from './stream-summary.ts';
 export class PageDigests {
   readonly #stream: WasmStream;
   readonly #table: DigestTable;
-  /** The first element behind those that are digested; -1 before the first chunk. */
+  /** The first element of the part; null before its first chunk. */
+  #first: number | null = null;
+  /** The first element behind those that are digested. */
   #next = -1;
 
   constructor(stream: WasmStream) {
     this.#stream = stream;
-    const { span, dtype } = stream;
-    this.#table = new DigestTable(Math.ceil((span * dtypeBits[dtype]) / 8));
+    this.#table = new DigestTable(this.#bytes(stream.span));
   }
 
   /** Digests the chunk that lies in memory; a second time it does nothing. */
-  add({ first, count }: Chunk): void {
-    if (first < this.#next) return;
-    const { kernels, views, data, dtype } = this.#stream;
-    const bytes = Math.ceil((count * dtypeBits[dtype]) / 8);
-    kernels.digest(data, bytes, digestsAt);
-    const words = 2 * Math.ceil(bytes / digestBytes);
-    this.#table.append(views.u32.subarray(digestsAt >>> 2, (digestsAt >>> 2) + words));
-    this.#next = first + count;
+  add(chunk: Chunk): void {
+    if (chunk.first >= this.#next) this.#table.append(this.#digest(chunk));
   }
 
-  /** Do these digests, of the same part of another stream, say that the chunk in memory is its chunk? */
-  repeats(chunk: Chunk, digests: Uint32Array): boolean {
+  /** Are the digests of the chunk in memory those of another stream's table of the same part? */
+  repeats(chunk: Chunk, table: Uint32Array): boolean {
     if (chunk.first < this.#next) return false;
-    const at = this.#table.length;
-    this.add(chunk);
-    return this.#table.isEqualFrom(at, digests);
+    const found = this.#digest(chunk);
+    this.#table.append(found);
+    const at = 2 * digestCount(this.#bytes(chunk.first - (this.#first ?? chunk.first)));
+    return found.every((word, i) => word === table[at + i]);
   }
 
   words(): Uint32Array {
     return this.#table.words();
+  }
+
+  #digest({ first, count }: Chunk): Uint32Array {
+    const { kernels, views, data } = this.#stream;
+    const bytes = this.#bytes(count);
+    this.#first ??= first;
+    this.#next = first + count;
+    kernels.digest(data, bytes, digestsAt);
+    const from = digestsAt >>> 2;
+    return views.u32.subarray(from, from + 2 * digestCount(bytes));
+  }
+
+  #bytes(elements: number): number {
+    return Math.ceil((elements * dtypeBits[this.#stream.dtype]) / 8);
   }
 }

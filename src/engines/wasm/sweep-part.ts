@@ -56,4 +56,5 @@ export interface SweepPart {
   readonly crcs: readonly CoveredCrc[];
   readonly bytesRead: number;
   readonly bytesRecalled: number;
+  readonly isBaseAltered: boolean;
 }

@@ -12,6 +12,7 @@ import { CopyCheck } from './copy-pass.ts';
 import { HalfSummary, isHalf } from './half-summary.ts';
 import type { SquaresAbout } from './join-parts.ts';
 import type { Kernels } from './kernels.ts';
+import { KnownStreams } from './known-streams.ts';
 import { writeFixedColumns } from './law-block.ts';
 import { LawPass } from './law-pass.ts';
 import { dataAt, memoryPages, slackBytes, spanElements, streamSlots } from './layout.ts';
@@ -53,6 +54,7 @@ export class SweepPass {
   readonly #memory: Memory;
   readonly #span: Chunk;
   readonly #streams = new Map<Operand, WasmStream>();
+  readonly #known: KnownStreams;
   readonly #reader: SweepReader;
   readonly #summaries = new Map<Operand, Summarised>();
   readonly #sweep: Sweep;
@@ -63,6 +65,7 @@ export class SweepPass {
     this.#sweep = sweep;
     this.#span = span ?? { first: 0, count: sweep.elements };
     this.#placeStreams(sweep);
+    this.#known = new KnownStreams(sweep, this.#streams);
     this.#reader = new SweepReader(sweep, context, {
       pacer,
       span: this.#span,
@@ -70,11 +73,8 @@ export class SweepPass {
         const { data } = this.#stream(operand);
         return memory.views.u8.subarray(data, data + bytes);
       },
-      isRepeated: (chunk, base, head) => {
-        const known = this.#sweep.streams[base]?.digests;
-        const found = this.#summaries.get(head)?.digests;
-        return known !== undefined && found?.repeats(chunk, known) === true;
-      },
+      isRepeated: (chunk, base, head) =>
+        this.#known.isRepeated(chunk, base, this.#summaries.get(head)?.digests),
     });
   }
 
@@ -89,6 +89,7 @@ export class SweepPass {
     const movement = plan ? new MovementPass(this.#memory, plan, this.#streams) : null;
     const reader = this.#reader;
     for (let chunk = await reader.next(); chunk; chunk = await reader.next()) {
+      this.#known.compare(chunk);
       this.#summarise(chunk);
       for (const copy of copies) copy.add(chunk);
       laws.begin(this.#finiteStreams());
@@ -110,6 +111,7 @@ export class SweepPass {
       crcs: reader.crcs(),
       bytesRead: reader.bytesRead,
       bytesRecalled: reader.bytesRecalled,
+      isBaseAltered: this.#known.isAltered,
     };
   }
 

@@ -70,6 +70,7 @@ class WasmEngine implements Engine {
   readonly device: string;
   readonly threads: number;
   readonly inFlight = sweepsInFlight;
+  readonly recalls = true;
   readonly #scheduler: Scheduler;
   readonly #isThreaded: boolean;
   readonly #partBytes: number;
