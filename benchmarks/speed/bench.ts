@@ -1,5 +1,5 @@
 /**
- * How fast is Laika?   npm run bench -- [kernels files pair profile dirty scaling start] [--data FOLDER]
+ * How fast is Laika?   npm run bench -- [kernels files pair recall profile dirty scaling start] [--data FOLDER]
  *   [--rounds N] [--gib N] [--pair-gib N] [--largest GB] [--python PATH] [--write]
  *
  * Answers every question, or those named. `--data` keeps the data there between runs (8 GiB and more
@@ -8,18 +8,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Answer, Target } from './answer.ts';
+import { dirtySpeeds } from './dirty.ts';
+import { fileSpeeds } from './files.ts';
 import { kernelSpeeds } from './kernels.ts';
+import { pairSpeeds } from './pair.ts';
 import { profiles } from './profile.ts';
-import {
-  type Answer,
-  dirtySpeeds,
-  fileSpeeds,
-  pairSpeeds,
-  scalingSpeeds,
-  startSpeeds,
-  type Target,
-} from './questions.ts';
+import { recallSpeeds } from './recall.ts';
+import { scalingSpeeds } from './scaling.ts';
 import { machine, packageVersion, prepareData, root, type Setting } from './setting.ts';
+import { startSpeeds } from './start.ts';
 import { table } from './table.ts';
 
 const { values, positionals } = parseArgs({
@@ -49,6 +47,7 @@ const questions: Readonly<Record<string, (setting: Setting) => Promise<Answer>>>
   kernels: async () => alone(await kernelSpeeds()),
   files: both,
   pair: pairSpeeds,
+  recall: recallSpeeds,
   profile: profiles,
   dirty: dirtySpeeds,
   scaling: (setting) => scalingSpeeds(setting, [...new Set(sizes)]),

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadKernels } from '../../src/engines/wasm/kernels.ts';
+import type { Answer } from './answer.ts';
 import { run } from './measure.ts';
-import type { Answer } from './questions.ts';
 import { laika, root, type Setting } from './setting.ts';
 import { table } from './table.ts';
 

@@ -1,7 +1,7 @@
 /** npm run bench:readme: puts the recorded targets into the README, between its two marks. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Target } from './questions.ts';
+import type { Target } from './answer.ts';
 import { root } from './setting.ts';
 
 const results = join(root, 'benchmarks/results');

@@ -62,7 +62,7 @@ export function machine(python: string): string {
 /** Makes the data where there is none; returns what forgets it. */
 export function prepareData(given: string | null, python: string, sizes: readonly string[]) {
   const folder = given ?? mkdtempSync(join(tmpdir(), 'laika-bench-'));
-  if (!existsSync(join(folder, 'pair-20.safetensors'))) {
+  if (!existsSync(join(folder, 'tuned-20.safetensors'))) {
     const words = [join(peers, 'make_data.py'), folder, ...sizes];
     execFileSync(python, words, {
       stdio: 'inherit',

@@ -3,6 +3,7 @@
 FOLDER/f32.safetensors, bf16.safetensors, f16.safetensors: N(0, 0.02), --gib each.
 FOLDER/pair-10, pair-20.safetensors: Laika snapshots of AdamW (weights, first and second moments), 10 healthy steps
 apart, --pair-gib together; FOLDER/pair_{theta,m,v}_{a,b}.npy: the same arrays for NumPy.
+FOLDER/tuned-10, tuned-20.safetensors: the same of two layers in the run of a model whose other layers are frozen.
 FOLDER/dirty-{nan,random,zeros,denormal}.safetensors: float32, a quarter of --gib each.
 """
 
@@ -76,6 +77,24 @@ shape = [count // 1024, 1024]
 group = {"lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01, "amsgrad": False, "maximize": False,
          "foreach": None, "capturable": False, "differentiable": False, "fused": None, "decoupled_weight_decay": True}
 names = [f"layers.{i}.weight" for i in range(options.tensors)]
+frozen = None
+
+
+def snapshot(name, step, trained):
+    """Laika's snapshot: weights of all layers, where not trained those of the first one; state of the trained."""
+    rows = [(f"parameter/{names[i]}", w[i] if i in trained or frozen is None else frozen[i]) for i in range(options.tensors)]
+    rows += [(f"{slot}/{names[i]}", x[i]) for slot, x in (("exp_avg", m), ("exp_avg_sq", v)) for i in trained]
+    entries = [(key, "F32", shape, 4 * count) for key, _ in rows]
+    entries += [(f"step/{names[i]}", "F32", [], 4) for i in trained]
+    metadata = {"laika.snapshot": "1", "step": str(step), "optimizer": "AdamW", "groups": json.dumps([group]),
+                "parameter_groups": json.dumps({names[i]: 0 for i in trained})}
+    with open(folder / f"{name}.safetensors", "wb") as file:
+        file.write(header_of(entries, metadata))
+        for _, x in rows:
+            file.write(x.tobytes())
+        file.write(np.full(len(trained), step, f32).tobytes())
+
+
 w, m, v = (np.empty((options.tensors, count), f32) for _ in range(3))
 rng.standard_normal(out=w, dtype=f32)
 w *= f32(0.02)
@@ -95,13 +114,7 @@ for part in ("a", "b"):
                 w[c] -= f32(1e-3 / (1 - 0.9**step)) * m[c] / denominator
     for name, x in (("theta", w), ("m", m), ("v", v)):
         np.save(folder / f"pair_{name}_{part}.npy", x.reshape(-1))
-    slots = (("parameter", w), ("exp_avg", m), ("exp_avg_sq", v))
-    entries = [(f"{slot}/{name}", "F32", shape, 4 * count) for slot, _ in slots for name in names]
-    entries += [(f"step/{name}", "F32", [], 4) for name in names]
-    metadata = {"laika.snapshot": "1", "step": str(step), "optimizer": "AdamW", "groups": json.dumps([group]),
-                "parameter_groups": json.dumps({name: 0 for name in names})}
-    with open(folder / f"pair-{step}.safetensors", "wb") as file:
-        file.write(header_of(entries, metadata))
-        for _, x in slots:
-            file.write(x.tobytes())
-        file.write(np.full(options.tensors, step, f32).tobytes())
+    snapshot(f"pair-{step}", step, range(options.tensors))
+    snapshot(f"tuned-{step}", step, range(2))
+    if part == "a":
+        frozen = w.copy()
