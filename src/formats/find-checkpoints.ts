@@ -5,6 +5,7 @@ import { openPath } from '../sources/open-path.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import { pathInside } from '../sources/source-path.ts';
 import type { Format, Sighting } from './format.ts';
+import { weightMapOf } from './keras/keras-sharded.ts';
 import { isEmptyCheckpoint, recognise } from './recognise.ts';
 import { parseShardName } from './shard-names.ts';
 import { sight } from './sighting.ts';
@@ -120,6 +121,9 @@ async function candidatesOf(runFolder: string): Promise<Candidates> {
     candidates.set(name, []);
   }
   joinRanks(candidates);
+  for (const name of candidates.keys()) {
+    if (candidates.has(weightMapOf(name) ?? '')) candidates.delete(name);
+  }
   await source.close();
   return { candidates, unfinished };
 }

@@ -11,6 +11,7 @@ import { gguf } from './gguf/gguf.ts';
 import { hfTrainer } from './hf-trainer.ts';
 import { kerasArchive } from './keras/keras-archive.ts';
 import { kerasH5 } from './keras/keras-h5.ts';
+import { kerasSharded } from './keras/keras-sharded.ts';
 import { megatronDist } from './megatron/dist.ts';
 import { megatronLegacy } from './megatron/legacy.ts';
 import { npz } from './numpy/npz.ts';
@@ -48,5 +49,6 @@ export const formats: readonly Format[] = [
   zarr,
   tfBundle,
   kerasArchive,
+  kerasSharded,
   kerasH5,
 ];

@@ -141,6 +141,12 @@ export const support: Readonly<Record<string, Support>> = {
     ready: 'the archive’s directory',
     integrity: 'CRC-32 of every member',
   },
+  'keras-sharded': {
+    names: 'order of the variables',
+    roles: 'weights, optimizer variables',
+    ready: 'the map and every file it names',
+    integrity: 'sizes',
+  },
   npz: {
     names: 'none stored',
     roles: 'none stored',

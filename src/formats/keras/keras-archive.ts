@@ -116,12 +116,11 @@ class ArchiveReader {
   async #weights(member: ZipMember, config: KerasConfig): Promise<KerasContents> {
     const { file } = this.#archive;
     const { sizeBytes, payloadOffset: offset, storedBytes } = member;
-    const listed = { listedIn: file, config };
     if (!member.compressed) {
       const stored = checksumOf(this.#archive, member);
       if (stored) this.checksums.push(stored);
-      const place = { file, offset, sizeBytes };
-      return this.#kept(await readKerasContents(this.#source, place, listed));
+      const part = { place: { file, offset, sizeBytes }, listedIn: file };
+      return this.#kept(await readKerasContents(this.#source, [part], config));
     }
     if (sizeBytes > inflatedMost) {
       const what = `The compressed weights are longer than ${inflatedMost} bytes`;
@@ -131,10 +130,9 @@ class ArchiveReader {
     this.encoded.push({ name, file, offset, storedBytes, codec: 'deflate', sizeBytes });
     const covered = { file: name, member: member.fullName, offset: 0, length: sizeBytes };
     this.checksums.push({ kind: 'crc32', ...covered, expected: member.crc32 });
-    const place = { file: name, offset: 0, sizeBytes };
-    return this.#kept(
-      await readKerasContents(decodedSource(this.#source, this.encoded), place, listed),
-    );
+    const part = { place: { file: name, offset: 0, sizeBytes }, listedIn: file };
+    const decoded = decodedSource(this.#source, this.encoded);
+    return this.#kept(await readKerasContents(decoded, [part], config));
   }
 
   #kept(contents: KerasContents): KerasContents {

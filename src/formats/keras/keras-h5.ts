@@ -45,7 +45,7 @@ async function complete({ source, files }: Sighting): Promise<boolean> {
 async function open({ source, files }: Sighting): Promise<Checkpoint> {
   const { name, sizeBytes, identity } = files[0] as SourceFile;
   const place = { file: name, offset: 0, sizeBytes };
-  const contents = await readKerasContents(source, place, { listedIn: name, config: null });
+  const contents = await readKerasContents(source, [{ place, listedIn: name }], null);
   if (contents.layout === null && contents.problems.length === 0) throw foreign(source.path);
   const { step, tensors, optimizers, problems, isWhole } = contents;
   return {
