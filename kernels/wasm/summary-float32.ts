@@ -104,6 +104,20 @@ function scanBits(data: usize, state: usize): void {
   smallestSize = smallestLane(twice) >> 1;
 }
 
+/** The smallest size of all words. */
+function scanSizes(data: usize): void {
+  let twice = i32x4.splat(-1);
+  let other = twice;
+  const end = data + BLOCK_BYTES;
+  for (let at = data; at < end; at += 128) {
+    const a = smallerOf(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48));
+    const b = smallerOf(v128.load(at, 64), v128.load(at, 80), v128.load(at, 96), v128.load(at, 112));
+    twice = i32x4.min_u(twice, a);
+    other = i32x4.min_u(other, b);
+  }
+  smallestSize = smallestLane(i32x4.min_u(twice, other)) >> 1;
+}
+
 /** Adds the lanes of a block in which every element counts. */
 function takeLanes(state: usize): void {
   for (let at = state; at < state + 128; at += 16) {
@@ -299,7 +313,8 @@ function takeExtremes(data: usize, state: usize, first: u32): void {
 
 /**
  * Summarises `count` elements of one page from element `first` of the chunk, a block's start.
- * Octaves are counted in blocks whose index is a multiple of `octaveStride`.
+ * Octaves are counted in blocks whose index is a multiple of `octaveStride`; where that is 0 octaves
+ * and lanes are not wanted.
  */
 export function summariseFloat32(
   data: usize,
@@ -313,13 +328,11 @@ export function summariseFloat32(
   let at: u32 = 0;
   for (; at + BLOCK <= count; at += BLOCK, data += BLOCK_BYTES) {
     sumWords(data, state);
-    scanBits(data, state);
+    if (octaveStride == 0) scanSizes(data);
+    else scanBits(data, state);
     const finite = largestSigned < INFINITE && (largestUnsigned & SIZE) < u32(INFINITE);
-    if (finite && smallestSize >= u32(NORMAL)) {
-      takeLanes(state);
-    } else {
-      scanDirtyBits(data, state);
-    }
+    if (!finite || smallestSize < u32(NORMAL)) scanDirtyBits(data, state);
+    else if (octaveStride > 0) takeLanes(state);
     if (!finite) {
       sumFinite(data, state);
       if (load<i32>(state, FIRST_NON_FINITE) < 0) findNonFinite(data, state, first + at);
@@ -327,7 +340,7 @@ export function summariseFloat32(
     sum += combine(state + CHAINS);
     squares += combine(state + SQUARE_CHAINS);
     takeExtremes(data, state, first + at);
-    if (((first + at) / BLOCK) % octaveStride == 0) countOctaves(data, state);
+    if (octaveStride > 0 && ((first + at) / BLOCK) % octaveStride == 0) countOctaves(data, state);
   }
   store<f64>(state, sum, PAGE_SUM);
   store<f64>(state, squares, PAGE_SQUARES);
@@ -337,6 +350,6 @@ export function summariseFloat32(
       count - at,
       state,
       first + at,
-      ((first + at) / BLOCK) % octaveStride == 0,
+      octaveStride > 0 && ((first + at) / BLOCK) % octaveStride == 0,
     );
 }

@@ -51,6 +51,11 @@ export interface Sweep {
   readonly sha256: readonly Operand[];
   /** Absent: how the weights moved is not computed. */
   readonly movement?: MovementPlan;
+  /**
+   * Only the numbers of each tensor are asked for: an engine may leave digest tables, octaves and
+   * lanes of the summaries empty.
+   */
+  readonly numbersOnly?: boolean;
 }
 
 export interface SweepResult {

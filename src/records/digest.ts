@@ -31,19 +31,25 @@ export function digestCount(bytes: number): number {
   return Math.ceil(bytes / digestBytes);
 }
 
-/** The word of the padded page at byte `at`. */
-function wordAt(page: Uint8Array, at: number): number {
-  const byte = (i: number) => page[at + i] ?? 0;
-  return (byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24)) >>> 0;
+/** The page padded to whole lines. */
+function wordsOf(page: Uint8Array): DataView {
+  if (page.length % lineBytes === 0)
+    return new DataView(page.buffer, page.byteOffset, page.byteLength);
+  const padded = new Uint8Array(Math.ceil(page.length / lineBytes) * lineBytes);
+  padded.set(page);
+  return new DataView(padded.buffer);
 }
 
 /** Digest of one page of at most 4 KiB: [low, high]. */
 export function digestPage(page: Uint8Array): readonly [number, number] {
   const chains = new Uint32Array(lanes).fill(seed);
-  for (let at = 0; at < Math.ceil(page.length / lineBytes) * lineBytes; at += 4) {
-    const lane = (at / 4) % lanes;
-    const mixed = Math.imul((chains[lane] as number) ^ wordAt(page, at), lineFactor);
-    chains[lane] = mixed ^ (mixed >>> 15);
+  const words = wordsOf(page);
+  for (let line = 0; line < words.byteLength; line += lineBytes) {
+    for (let lane = 0; lane < lanes; lane++) {
+      const word = words.getUint32(line + 4 * lane, true);
+      const mixed = Math.imul((chains[lane] as number) ^ word, lineFactor);
+      chains[lane] = mixed ^ (mixed >>> 15);
+    }
   }
   let low = page.length ^ lowSeed;
   let high = highSeed;

@@ -30,6 +30,8 @@ export interface ScanOptions {
   readonly names?: { readonly names: ParameterNames; readonly from: string };
   /** Tensors are listed: those that are judged in parts are summarised as well. */
   readonly listed?: boolean;
+  /** Nothing will be compared with the head's digests, octaves and lanes. */
+  readonly numbersOnly?: boolean;
   /** Takes what is to be kept of the head. */
   readonly ledger?: LedgerWriter;
   readonly signal?: AbortSignal;

@@ -111,7 +111,9 @@ export class SweepRunner {
   }
 
   #start(plan: Plan, coverage: CoverageTally | null): Started {
-    const result = this.#engine.run(plan.sweep, this.#context());
+    const { numbersOnly = false } = this.#options;
+    const sweep = numbersOnly ? { ...plan.sweep, numbersOnly } : plan.sweep;
+    const result = this.#engine.run(sweep, this.#context());
     // It is awaited in its turn.
     result.catch(() => {});
     return { plan, result, coverage };

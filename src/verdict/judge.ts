@@ -173,7 +173,11 @@ async function judgeOpened(
   request: JudgeRequest,
   kept: Kept,
 ): Promise<{ readonly result: Result; readonly scanned: Scanned }> {
-  const options = { ...request.options, listed: request.listTensors === true };
+  const options = {
+    ...request.options,
+    listed: request.listTensors === true,
+    numbersOnly: base === null && !kept.writer && !request.onMemory,
+  };
   const found = await scanWithBase({ head, base }, { ...request, options }, kept);
   const scanned = await fromReference(head, found, request);
   await assertUnchanged(head);

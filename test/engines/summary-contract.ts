@@ -56,6 +56,16 @@ function adversarialBytes(dtype: DType, elements: number, seed: number): Uint8Ar
   return bytes;
 }
 
+/** More than a chunk of ordinary float32, with blocks of zeros and a few that are not finite. */
+function largeFloats(): Uint8Array {
+  const values = Float32Array.from({ length: 270_000 }, (_, i) => Math.sin(i) / 50);
+  values.fill(0, 2048, 4096);
+  for (const [i, odd] of [1e-40, Number.NaN, Infinity, -Infinity, -0].entries()) {
+    values[9000 + 2100 * i] = odd;
+  }
+  return new Uint8Array(values.buffer);
+}
+
 /** Narrow lengths around vectors and lines, then around blocks and pages of bytes. */
 const lengths = [...Array.from({ length: 68 }, (_, i) => i), 1023, 1024, 1025];
 const longLengths = [4095, 4096, 4097, 4098, 4099, 4100];
@@ -75,6 +85,19 @@ export function summaryContract(open: OpenEngine): void {
       expect(record.elements, name).toBe(elements);
       expect(exactPart(record, expected), name).toEqual(exactExpectation(expected));
       expectSums(record, each);
+    }
+  });
+
+  it.each(dtypes)('says the same numbers of %s where only numbers are asked for', async (dtype) => {
+    const ofNumbers = ({ digests, octaves, laneOr, laneAnd, laneCount, ...rest }: SummaryRecord) =>
+      rest;
+    const given = cases.filter((one) => one.dtype === dtype).map(bytesOf);
+    given.push(adversarialBytes(dtype, 4100, 5), randomBytes(9, 8192));
+    if (dtype === 'f32') given.push(largeFloats());
+    for (const bytes of given) {
+      const full = await summarise(engine, dtype, bytes);
+      const found = await summarise(engine, dtype, bytes, { numbersOnly: true });
+      expect(ofNumbers(found)).toEqual(ofNumbers(full));
     }
   });
 

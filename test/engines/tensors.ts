@@ -88,8 +88,9 @@ export async function summarise(
   engine: Engine,
   dtype: DType,
   bytes: Uint8Array,
+  parts: Partial<Sweep> = {},
 ): Promise<SummaryRecord> {
-  const sweep = sweepOf({ sB: inlineStream(dtype, bytes) }, { summaries: ['sB'] });
+  const sweep = sweepOf({ sB: inlineStream(dtype, bytes) }, { summaries: ['sB'], ...parts });
   const { summaries } = await engine.run(sweep, contextOf());
   return summaries.sB as SummaryRecord;
 }

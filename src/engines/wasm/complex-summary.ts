@@ -47,6 +47,7 @@ export class ComplexSummary implements StreamSummary {
       this.#squares.push(this.#state.real(state.pageSquares));
     }
     this.#state.drain(this.#record, chunk);
+    this.#state.drainLanes(this.#record);
   }
 
   part(): SummaryPart {

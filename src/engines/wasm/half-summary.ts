@@ -64,6 +64,7 @@ export class HalfSummary implements StreamSummary {
     this.#state.begin();
     this.#scan(data, chunk.count, this.#state.at, 0);
     this.#state.drain(this.#record, chunk);
+    this.#state.drainLanes(this.#record);
     if (this.#span <= sortedElements) {
       this.#counted = this.#sortedCounts(chunk.count);
       return;

@@ -27,7 +27,7 @@ export class KnownStreams {
   }
 
   /** Does the head's chunk, which lies in memory, repeat that of this stream? */
-  isRepeated(chunk: Chunk, base: Operand, head: PageDigests | undefined): boolean {
+  isRepeated(chunk: Chunk, base: Operand, head: PageDigests | null): boolean {
     const known = this.#known.get(base);
     if (!known || !head?.repeats(chunk, known.table)) return false;
     this.#taken.add(base);

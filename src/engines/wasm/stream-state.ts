@@ -52,7 +52,6 @@ export class StreamState {
     if (largest >= 0) record.max1Index = first + largest;
     const broken = this.#views.int(this.at + state.firstNonFinite);
     if (record.firstNonFinite < 0 && broken >= 0) record.firstNonFinite = first + broken;
-    this.#drainLanes(record);
   }
 
   /** Adds the four octave tables to the record. */
@@ -67,7 +66,8 @@ export class StreamState {
     }
   }
 
-  #drainLanes({ laneOr, laneAnd, laneCount }: SummaryRecord): void {
+  /** Adds the lanes to the record. */
+  drainLanes({ laneOr, laneAnd, laneCount }: SummaryRecord): void {
     const { u32 } = this.#views;
     const or = (this.at + state.laneOr) >>> 2;
     const and = (this.at + state.laneAnd) >>> 2;

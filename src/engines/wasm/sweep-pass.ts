@@ -47,7 +47,8 @@ export interface PassHost {
 /** The summary of one stream and its digests. */
 interface Summarised {
   readonly summary: StreamSummary;
-  readonly digests: PageDigests;
+  /** Null where nothing asks for them. */
+  readonly digests: PageDigests | null;
 }
 
 export class SweepPass {
@@ -74,7 +75,7 @@ export class SweepPass {
         return memory.views.u8.subarray(data, data + bytes);
       },
       isRepeated: (chunk, base, head) =>
-        this.#known.isRepeated(chunk, base, this.#summaries.get(head)?.digests),
+        this.#known.isRepeated(chunk, base, this.#summaries.get(head)?.digests ?? null),
     });
   }
 
@@ -171,7 +172,9 @@ export class SweepPass {
 
   #summarised(operand: Operand): Summarised {
     const stream = this.#stream(operand);
-    return { summary: summaryOf(stream), digests: new PageDigests(stream) };
+    const isFull = this.#sweep.numbersOnly !== true;
+    const digests = isFull ? new PageDigests(stream) : null;
+    return { summary: summaryOf(stream, isFull), digests };
   }
 
   #summarise(chunk: Chunk): void {
@@ -180,7 +183,7 @@ export class SweepPass {
     }
     for (const { summary, digests } of this.#summaries.values()) {
       summary.add(chunk);
-      digests.add(chunk);
+      digests?.add(chunk);
     }
   }
 
@@ -195,16 +198,16 @@ export class SweepPass {
     const parts: Partial<Record<Operand, SummaryPart>> = {};
     for (const [operand, { summary, digests }] of this.#summaries) {
       const part = summary.part();
-      part.record.digests = digests.words();
+      if (digests) part.record.digests = digests.words();
       parts[operand] = part;
     }
     return parts;
   }
 }
 
-function summaryOf(stream: WasmStream): StreamSummary {
+function summaryOf(stream: WasmStream, isFull: boolean): StreamSummary {
   const { dtype } = stream;
-  if (isWide(dtype)) return new WideSummary(stream, dtype);
+  if (isWide(dtype)) return new WideSummary(stream, dtype, isFull);
   if (isHalf(dtype)) return new HalfSummary(stream, dtype);
   if (isComplexType(dtype)) return new ComplexSummary(stream, dtype);
   if (isByte(dtype)) return new ByteSummary(stream);

@@ -37,10 +37,13 @@ export class WideSummary implements StreamSummary {
   readonly #sums: number[] = [];
   readonly #squareSums: number[] = [];
   readonly #pageElements: number;
+  /** Lanes and octaves are wanted. */
+  readonly #isFull: boolean;
   #least: number | bigint = Infinity;
   #most: number | bigint = -Infinity;
 
-  constructor(stream: WasmStream, dtype: WideType) {
+  /** `isFull`: false leaves lanes and octaves empty where that is cheaper. */
+  constructor(stream: WasmStream, dtype: WideType, isFull = true) {
     const bits = dtypeBits[dtype];
     this.#stream = stream;
     this.#dtype = dtype;
@@ -50,19 +53,24 @@ export class WideSummary implements StreamSummary {
     this.#record = emptySummaryRecord(dtype);
     this.#record.octavesExact = (stream.elements * bits) / 8 <= smallTensorBytes;
     this.#pageElements = pageElements(bits);
+    this.#isFull = isFull || dtype !== 'f32';
   }
 
   add(chunk: Chunk): void {
     const stride = this.#record.octavesExact ? 1 : octaveStride;
+    const octaves = this.#isFull ? stride : 0;
     this.#state.begin();
     this.#beginIntegers();
     for (const page of this.#pagesOf(chunk)) {
-      this.#summarise(page.data, page.count, this.#state.at, page.first, stride);
+      this.#summarise(page.data, page.count, this.#state.at, page.first, octaves);
       this.#sums.push(this.#state.real(state.pageSum));
       this.#squareSums.push(this.#state.real(state.pageSquares));
     }
     this.#state.drain(this.#record, chunk);
-    this.#state.drainOctaves(this.#record);
+    if (this.#isFull) {
+      this.#state.drainLanes(this.#record);
+      this.#state.drainOctaves(this.#record);
+    }
     this.#takeExtremes();
   }
 
