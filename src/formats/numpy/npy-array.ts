@@ -29,6 +29,8 @@ export interface ArrayReading {
   readonly problems: readonly Problem[];
   /** The bytes end where the header says that they do. */
   readonly isWhole: boolean;
+  /** Bytes from the array's own first one to another array behind it; null where none follows. */
+  readonly next: number | null;
 }
 
 /** `listedIn` is the real file, which the user knows. */
@@ -77,7 +79,7 @@ function problem(fault: NpyFault, place: ArrayPlace, { name, listedIn }: ArrayNa
 
 function refused(fault: NpyFault, place: ArrayPlace, as: ArrayName): ArrayReading {
   const isWhole = fault.rule !== 'file-truncated';
-  return { tensor: null, problems: [problem(fault, place, as)], isWhole };
+  return { tensor: null, problems: [problem(fault, place, as)], isWhole, next: null };
 }
 
 /** An array of objects is a pickle: read as data for what it would ask of a loader. */
@@ -92,7 +94,7 @@ async function readObjects(
   const found = pickleProblems(readPickle(bytes, listedIn), { file: listedIn, offset, sizeBytes });
   const message = 'it is an array of objects, stored as a pickle: no tensor';
   const note: Problem = { rule: 'note', kind: 'info', file: listedIn, tensor: name, message };
-  return { tensor: null, problems: [...found, note], isWhole: true };
+  return { tensor: null, problems: [...found, note], isWhole: true, next: null };
 }
 
 interface Listing {
@@ -112,9 +114,11 @@ async function listed(source: Source, found: Listing, as: ArrayName): Promise<Ar
   }
   const problems = faults.map((fault) => problem(fault, place, as));
   const isWhole = faults.length === 0;
-  if (isWhole && sizeBytes !== null) problems.push(...(await trailing(source, found, as)));
+  const rest = isWhole ? await restOf(source, found, as) : noRest;
+  if (rest.problem) problems.push(rest.problem);
+  const { next } = rest;
   if (dtype === null)
-    return { tensor: null, problems: [...problems, unsupported(header, as)], isWhole };
+    return { tensor: null, problems: [...problems, unsupported(header, as)], isWhole, next };
   // A size that no file of this length could hold is a lie, and not worth a line.
   const placement: Placement = isWhole
     ? placementOf(found)
@@ -123,7 +127,7 @@ async function listed(source: Source, found: Listing, as: ArrayName): Promise<Ar
   const { name, listedIn: file } = as;
   const role = roleByName(name, dtype);
   const tensor = { name, role, ...unowned, file, dtype, shape, elements, placement };
-  return { tensor, problems, isWhole };
+  return { tensor, problems, isWhole, next };
 }
 
 function unsupported({ descr }: NpyHeader, { name, listedIn }: ArrayName): Problem {
@@ -131,23 +135,29 @@ function unsupported({ descr }: NpyHeader, { name, listedIn }: ArrayName): Probl
   return { rule: 'dtype-unsupported', kind: 'info', file: listedIn, tensor: name, message };
 }
 
+interface Rest {
+  readonly next: number | null;
+  readonly problem: Problem | null;
+}
+
+const noRest: Rest = { next: null, problem: null };
+
 /** `np.save` twice on one open file leaves two arrays in it; anything else does not belong there. */
-async function trailing(
+async function restOf(
   source: Source,
   { place, dataOffset, header }: Listing,
   as: ArrayName,
-): Promise<Problem[]> {
-  const end = dataOffset + (header.sizeBytes ?? 0);
-  const rest = place.sizeBytes - end;
-  if (rest <= 0) return [];
-  const another = isNpy(await readPart(source, place, end, 6));
-  const message = another
-    ? 'another array follows in the same file and is not read'
-    : `${rest} bytes follow the end of the array`;
-  const kind = another ? 'info' : 'damage';
+): Promise<Rest> {
+  if (header.sizeBytes === null) return noRest;
+  const end = dataOffset + header.sizeBytes;
+  const bytes = place.sizeBytes - end;
+  if (bytes <= 0) return noRest;
+  if (isNpy(await readPart(source, place, end, 6))) return { next: end, problem: null };
   const { file } = place;
   const at = file === as.listedIn ? { offset: place.offset + end } : {};
-  return [{ rule: 'trailing-bytes', kind, file: as.listedIn, tensor: as.name, ...at, message }];
+  const message = `${bytes} bytes follow the end of the array`;
+  const where = { file: as.listedIn, tensor: as.name, ...at };
+  return { next: null, problem: { rule: 'trailing-bytes', kind: 'damage', ...where, message } };
 }
 
 function placementOf({ place, dataOffset, header }: Listing): Placement {

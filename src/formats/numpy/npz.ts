@@ -12,17 +12,21 @@ import { ProblemList } from '../problem-list.ts';
 import { stepInName } from '../step-in-name.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
 import { checksumOf, openZip, type ZipArchive, type ZipMember } from '../zip/zip-archive.ts';
-import { type ArrayReading, readNpyArray } from './npy-array.ts';
+import { readNpyArray } from './npy-array.ts';
+import { anotherArray, readNpyFile } from './npy-file.ts';
 import { isNpy } from './npy-header.ts';
 
 export const npz: Format = {
   id: 'npz',
-  title: 'NumPy: one array (.npy), or an archive of arrays (.npz)',
+  title: 'NumPy: arrays one after another (.npy, Equinox’s .eqx), or an archive of them (.npz)',
   recognise,
   complete,
   open,
   // Archives are data sets as often as weights: a number in the name tells them apart.
-  isOfRun: (sighting) => !isSingle(sighting) && stepInName(sighting.files[0]?.name ?? '') !== null,
+  isOfRun: (sighting) => {
+    const name = sighting.files[0]?.name ?? '';
+    return stepInName(name) !== null && (!isSingle(sighting) || /\.eqx$/i.test(name));
+  },
 };
 
 /** Deflate makes at most 1,032 bytes of one: whoever promises more does not mean deflate. */
@@ -47,12 +51,7 @@ async function complete(sighting: Sighting): Promise<boolean> {
   const { source, files } = sighting;
   const file = files[0] as SourceFile;
   if (!isSingle(sighting)) return isArchiveEnded(source, file);
-  return (await readSingle(source, file)).isWhole;
-}
-
-function readSingle(source: Source, { name, sizeBytes }: SourceFile): Promise<ArrayReading> {
-  const place = { file: name, offset: 0, sizeBytes };
-  return readNpyArray(source, place, { name: name.replace(/\.npy$/i, ''), listedIn: name });
+  return (await readNpyFile(source, file)).isWhole;
 }
 
 interface Contents {
@@ -67,7 +66,7 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
   const { source } = sighting;
   const { name, sizeBytes, identity } = sighting.files[0] as SourceFile;
   const contents = isSingle(sighting)
-    ? singleContents(await readSingle(source, sighting.files[0] as SourceFile))
+    ? await singleContents(source, sighting.files[0] as SourceFile)
     : await new ArchiveReader(source, name, sizeBytes).read();
   return {
     path: source.path,
@@ -86,8 +85,8 @@ async function open(sighting: Sighting): Promise<Checkpoint> {
   };
 }
 
-function singleContents({ tensor, problems, isWhole }: ArrayReading): Contents {
-  return { tensors: tensor ? [tensor] : [], encoded: [], checksums: [], problems, isWhole };
+async function singleContents(source: Source, file: SourceFile): Promise<Contents> {
+  return { ...(await readNpyFile(source, file)), encoded: [], checksums: [] };
 }
 
 class ArchiveReader {
@@ -183,11 +182,10 @@ class ArchiveReader {
       : { file: this.#file, offset: member.payloadOffset, sizeBytes: member.sizeBytes };
     const name = member.fullName.replace(/\.npy$/, '');
     try {
-      const { tensor, problems } = await readNpyArray(source, place, {
-        name,
-        listedIn: this.#file,
-      });
+      const as = { name, listedIn: this.#file };
+      const { tensor, problems, next } = await readNpyArray(source, place, as);
       this.#problems.addAll(problems);
+      if (next !== null) this.#problems.add(anotherArray(as));
       return tensor;
     } catch (error) {
       if (!isLaikaError(error, 'bytes-damaged')) throw error;

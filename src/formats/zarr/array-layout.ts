@@ -6,6 +6,8 @@ import { isJsonObject, type JsonValue } from '../strict-json.ts';
 
 export interface ArrayLayout {
   readonly dtype: DType;
+  /** A type that is listed and not read; `dtype` then says only how wide its elements are. */
+  readonly unreadType?: string;
   readonly bigEndian: boolean;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -89,6 +91,15 @@ export const compressions: ReadonlyMap<string, Codec> = new Map([
   ['gzip', 'gzip'],
   ['zlib', 'zlib'],
 ]);
+
+/** Numbers in parts of a byte, one to a byte, and 8-bit floats that no other layout has. */
+const unreadTypes =
+  /^(u?int[24]|float4_e2m1fn|float6_e[23]m[23]fn|float8_(e3m4|e4m3|e4m3b11fnuz))$/;
+
+/** Null where it is not known at all. */
+export function unreadTypeOf(name: string): { dtype: DType; unreadType: string } | null {
+  return unreadTypes.test(name) ? { dtype: 'u8', unreadType: name } : null;
+}
 
 /** What to say of a codec that is not read. */
 export function otherCodec(name: string): LayoutFault {

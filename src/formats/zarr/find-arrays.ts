@@ -118,6 +118,7 @@ async function readOne(
     const metadata = await readMetadata(source, store, key);
     if (isThird && metadata.get('node_type') === 'group') return none([]);
     const layout = isThird ? readZarr3(metadata) : readZarr2(metadata);
+    if (layout.unreadType !== undefined) return unreadOne(name, { file, layout });
     const read = await readArray(source, { name, layout, ...from });
     return { ...read, tensor: tensorOf(name, { file, layout, placement: read.placement }) };
   } catch (error) {
@@ -125,6 +126,17 @@ async function readOne(
     const { rule, kind, message } = error;
     return none([{ rule, kind, file, tensor: name, message }]);
   }
+}
+
+/** Listed with its shape; what its elements are is not told. */
+function unreadOne(name: string, of: { file: string; layout: ArrayLayout }): One {
+  const storedDtype = of.layout.unreadType ?? '';
+  const reason = `elements of ${storedDtype} are not read`;
+  const tensor = tensorOf(name, { ...of, placement: { kind: 'absent', reason } });
+  const message = `its ${reason}`;
+  const where = { file: of.file, tensor: name };
+  const problem = { rule: 'dtype-unsupported', kind: 'info', ...where, message } as const;
+  return { ...none([problem]), tensor: { ...tensor, storedDtype } };
 }
 
 function none(problems: readonly Problem[]): One {

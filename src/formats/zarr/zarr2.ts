@@ -11,6 +11,7 @@ import {
   LayoutFault,
   otherCodec,
   sizesOf,
+  unreadTypeOf,
   unsupported,
 } from './array-layout.ts';
 
@@ -48,6 +49,8 @@ function typeOf(value: JsonValue | undefined) {
   if (typeof value !== 'string') throw unsupported('its elements are records');
   const type = dtypeOfDescription(value);
   if (type) return type;
+  const unread = unreadTypeOf(value);
+  if (unread) return { ...unread, bigEndian: false };
   if (!value.includes('O'))
     throw unsupported(`its dtype ${JSON.stringify(value.slice(0, 40))} is not known`);
   const message = 'its elements are Python objects, which can run code when they are read';

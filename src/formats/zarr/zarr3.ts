@@ -12,6 +12,7 @@ import {
   otherCodec,
   type ShardLayout,
   sizesOf,
+  unreadTypeOf,
   unsupported,
 } from './array-layout.ts';
 import { isZeroFill } from './zarr2.ts';
@@ -27,7 +28,7 @@ export function readZarr3(metadata: JsonObject): ArrayLayout {
   const { shard, codecs } = shardOf(codecsOf(metadata.get('codecs')), chunkShape);
   return {
     ...storageOf(codecs),
-    dtype: typeOf(metadata.get('data_type')),
+    ...typeOf(metadata.get('data_type')),
     shape,
     elements: elementsOf(shape),
     chunkShape,
@@ -40,7 +41,9 @@ export function readZarr3(metadata: JsonObject): ArrayLayout {
 
 function typeOf(value: JsonValue | undefined) {
   const dtype = typeof value === 'string' ? dtypeOfName(value) : null;
-  if (dtype) return dtype;
+  if (dtype) return { dtype };
+  const unread = typeof value === 'string' ? unreadTypeOf(value) : null;
+  if (unread) return unread;
   const shown = typeof value === 'string' ? ` ${JSON.stringify(value.slice(0, 40))}` : '';
   throw unsupported(`its data type${shown} is not known`);
 }

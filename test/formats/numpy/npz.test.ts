@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../../../src/checkpoint/tensor.ts';
+import { findCheckpoints } from '../../../src/formats/find-checkpoints.ts';
 import { npz } from '../../../src/formats/numpy/npz.ts';
+import { openCheckpoint } from '../../../src/formats/open-checkpoint.ts';
+import { readTensorBytes } from '../../../src/sources/tensor-bytes.ts';
 import { temporaryFolder } from '../../sources/temporary-folder.ts';
 import { judged } from '../../verdict/judged.ts';
 import { cutOutcomes, flipOutcomes, outcomeOfBytes } from '../damaged-bytes.ts';
@@ -31,6 +35,50 @@ describe('files of NumPy', () => {
   it.each(['stored.npz', 'deflated.npz'])('every member of %s has its checksum', async (name) => {
     const { checkpoint } = await outcomeOf(join(fixtures, 'npz', name));
     expect(checkpoint?.checksums.length).toBe(checkpoint?.tensors.length);
+  });
+});
+
+/** Leaves that Equinox wrote with `tree_serialise_leaves`, as NumPy reads them back. */
+const leaves = [
+  ['arr_0', 'f32', [2, 3], [0, 1, 2, 3, 4, 5].map((n) => Math.fround(n * Math.fround(1 / 7)))],
+  ['arr_1', 'f32', [2], [0.5, -2]],
+  ['arr_2', 'i64', [], [7n]],
+  ['arr_3', 'f32', [2, 3], [0, 0, 0, 0, 0, 0]],
+  ['arr_4', 'f32', [2], [0, 0]],
+  ['arr_5', 'f32', [0, 2], []],
+  ['arr_6', 'i64', [3], [0n, 1n, 2n]],
+] as const;
+
+describe('arrays one after another in a file', () => {
+  const tree = join(import.meta.dirname, '../../fixtures/numpy/tree-7.eqx');
+
+  it('are all read, in their order', async () => {
+    const { checkpoint, source } = await openCheckpoint(tree);
+    expect([checkpoint.complete, checkpoint.problems]).toEqual([true, []]);
+    expect(checkpoint.tensors.map(({ name, dtype, shape }) => [name, dtype, shape])).toEqual(
+      leaves.map(([name, dtype, shape]) => [name, dtype, shape]),
+    );
+    for (const [i, [, dtype, , values]] of leaves.entries()) {
+      const tensor = checkpoint.tensors[i] as Tensor;
+      const into = new Uint8Array((dtype === 'f32' ? 4 : 8) * tensor.elements);
+      await readTensorBytes(source, tensor, { first: 0, count: tensor.elements, into });
+      const read = dtype === 'f32' ? new Float32Array(into.buffer) : new BigInt64Array(into.buffer);
+      expect([...read]).toEqual(values);
+    }
+    await source.close();
+  });
+
+  it('count as a checkpoint of their run by the name that Equinox uses', async () => {
+    const found = await findCheckpoints(join(tree, '..'));
+    expect(found).toMatchObject([{ path: tree, stepHint: 7, complete: true }]);
+  });
+
+  it('that are cut are damage, but between two of them', async () => {
+    const bytes = readFileSync(tree);
+    const outcomes = await cutOutcomes(npz, { name: 'tree-7.eqx', bytes }, 1);
+    const whole = [...outcomes].filter(([, outcome]) => outcome !== 'problem');
+    // 128 bytes of header each; the last array is the one that a cut may take away unseen.
+    expect(whole.map(([length]) => length)).toEqual([152, 288, 424, 576, 712, 840]);
   });
 });
 

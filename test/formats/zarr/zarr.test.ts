@@ -73,3 +73,29 @@ describe('an array that is larger than any file', () => {
     expect(checkpoint.tensors.map(({ placement }) => placement.kind)).toEqual(['absent']);
   });
 });
+
+describe('arrays of types that are not read', () => {
+  // As TensorStore 0.1.86 wrote int4 from -8 to 7: a number a byte, its upper half zero.
+  const common = { shape: [16], fill_value: null };
+  const second = { ...common, chunks: [16], dtype: 'int4', zarr_format: 2, order: 'C' };
+  const grid = { name: 'regular', configuration: { chunk_shape: [16] } };
+  const third = { ...common, data_type: 'int4', zarr_format: 3, node_type: 'array' };
+  const cases = [
+    ['.zarray', '0', { ...second, compressor: { id: 'zstd', level: 1 }, filters: null }],
+    ['zarr.json', 'c/0', { ...third, chunk_grid: grid, codecs: [{ name: 'bytes' }] }],
+  ] as const;
+
+  it.each(cases)('are listed with their shape (%s)', async (name, chunk, metadata) => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'w', 'c'), { recursive: true });
+    writeFileSync(join(folder, 'w', name), JSON.stringify(metadata));
+    const stored = '28b52ffd201081000008090a0b0c0d0e0f0001020304050607';
+    writeFileSync(join(folder, 'w', chunk), Buffer.from(stored, 'hex'));
+    const { checkpoint, source } = await openCheckpoint(folder);
+    await source.close();
+    expect(checkpoint.tensors).toMatchObject([
+      { name: 'w', storedDtype: 'int4', shape: [16], placement: { kind: 'absent' } },
+    ]);
+    expect(checkpoint.problems).toMatchObject([{ rule: 'dtype-unsupported', kind: 'info' }]);
+  });
+});
