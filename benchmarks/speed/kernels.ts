@@ -147,7 +147,7 @@ function summaryRows(kernels: Kernels, at: (slot: number) => number): Row[] {
     {
       name: 'summary of float32',
       bytes: 4 * n,
-      work: () => kernels.summariseFloat32(f32, n, state, 0, 8),
+      work: () => kernels.summariseFloat32(f32, n, state, 0, 8, 1),
     },
     { name: 'digests', bytes: 4 * n, work: () => kernels.digest(f32, 4 * n, digestsAt) },
     {

@@ -313,8 +313,8 @@ function takeExtremes(data: usize, state: usize, first: u32): void {
 
 /**
  * Summarises `count` elements of one page from element `first` of the chunk, a block's start.
- * Octaves are counted in blocks whose index is a multiple of `octaveStride`; where that is 0 octaves
- * and lanes are not wanted.
+ * Octaves are counted in blocks whose index is a multiple of `octaveStride`, nowhere where that is 0;
+ * lanes of clean blocks only where they are wanted.
  */
 export function summariseFloat32(
   data: usize,
@@ -322,17 +322,18 @@ export function summariseFloat32(
   state: usize,
   first: u32,
   octaveStride: u32,
+  hasLanes: bool,
 ): void {
   let sum: f64 = 0;
   let squares: f64 = 0;
   let at: u32 = 0;
   for (; at + BLOCK <= count; at += BLOCK, data += BLOCK_BYTES) {
     sumWords(data, state);
-    if (octaveStride == 0) scanSizes(data);
-    else scanBits(data, state);
+    if (hasLanes) scanBits(data, state);
+    else scanSizes(data);
     const finite = largestSigned < INFINITE && (largestUnsigned & SIZE) < u32(INFINITE);
     if (!finite || smallestSize < u32(NORMAL)) scanDirtyBits(data, state);
-    else if (octaveStride > 0) takeLanes(state);
+    else if (hasLanes) takeLanes(state);
     if (!finite) {
       sumFinite(data, state);
       if (load<i32>(state, FIRST_NON_FINITE) < 0) findNonFinite(data, state, first + at);

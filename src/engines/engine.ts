@@ -37,6 +37,12 @@ export interface MovementPlan {
 }
 
 /**
+ * What is asked of summaries. `numbers`: counts, sums and sizes. `bits`: digest tables and lanes as
+ * well, which a base is compared by. `history`: octaves as well, which a run's history is made of.
+ */
+export type Detail = 'numbers' | 'bits' | 'history';
+
+/**
  * Tensors of one shape that are read side by side, once, and everything that is computed from them
  * while they are in cache. Streams may differ in dtype; they agree in the number of elements.
  */
@@ -51,11 +57,8 @@ export interface Sweep {
   readonly sha256: readonly Operand[];
   /** Absent: how the weights moved is not computed. */
   readonly movement?: MovementPlan;
-  /**
-   * Only the numbers of each tensor are asked for: an engine may leave digest tables, octaves and
-   * lanes of the summaries empty.
-   */
-  readonly numbersOnly?: boolean;
+  /** Absent: `history`. An engine may give more. */
+  readonly detail?: Detail;
 }
 
 export interface SweepResult {

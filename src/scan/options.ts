@@ -1,4 +1,5 @@
 /** What a caller may tell about a run that its files do not say. Nothing here is ever a default. */
+import type { Detail } from '../engines/engine.ts';
 import type { ParameterNames } from '../formats/parameter-names.ts';
 import type { TrainingLog } from '../logs/training-log.ts';
 
@@ -30,8 +31,8 @@ export interface ScanOptions {
   readonly names?: { readonly names: ParameterNames; readonly from: string };
   /** Tensors are listed: those that are judged in parts are summarised as well. */
   readonly listed?: boolean;
-  /** Nothing will be compared with the head's digests, octaves and lanes. */
-  readonly numbersOnly?: boolean;
+  /** What the scan is compared with; absent: `history`. Without it nobody asks how weights moved. */
+  readonly detail?: Detail;
   /** Takes what is to be kept of the head. */
   readonly ledger?: LedgerWriter;
   readonly signal?: AbortSignal;

@@ -143,7 +143,9 @@ function summarisedBases(streams: Streams, context: PlanContext): Operand[] {
 
 /** How the weight moved, where it can be told. */
 function movementOf({ wA, wB }: Streams, context: PlanContext): { movement?: MovementPlan } {
-  if (!wA || !wB || !context.pair.base || context.pairRefusal !== null) return {};
+  const { detail = 'history' } = context.options;
+  if (detail !== 'history' || !context.pair.base || context.pairRefusal !== null) return {};
+  if (!wA || !wB) return {};
   const { shape } = wB.tensor;
   return { movement: { rows: shape.length > 1 ? (shape[0] as number) : 0, inherited: 0 } };
 }

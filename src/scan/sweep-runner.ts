@@ -111,8 +111,8 @@ export class SweepRunner {
   }
 
   #start(plan: Plan, coverage: CoverageTally | null): Started {
-    const { numbersOnly = false } = this.#options;
-    const sweep = numbersOnly ? { ...plan.sweep, numbersOnly } : plan.sweep;
+    const { detail } = this.#options;
+    const sweep = detail ? { ...plan.sweep, detail } : plan.sweep;
     const result = this.#engine.run(sweep, this.#context());
     // It is awaited in its turn.
     result.catch(() => {});

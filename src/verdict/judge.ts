@@ -1,7 +1,7 @@
 /** One checkpoint, or a pair, from its path to its result document. */
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { Detail, Engine } from '../engines/engine.ts';
 import { openCheckpoint } from '../formats/open-checkpoint.ts';
 import { withNames } from '../formats/parameter-names.ts';
 import type { Ledgers } from '../records/ledger.ts';
@@ -167,6 +167,12 @@ interface Ends {
   readonly base: Opened | null;
 }
 
+/** What is compared with nothing is not computed. */
+function detailOf(base: Opened | null, { memory, onMemory }: JudgeRequest, kept: Kept): Detail {
+  if (memory || onMemory || kept.writer) return 'history';
+  return base ? 'bits' : 'numbers';
+}
+
 /** Judges what is open, with what is kept of the base. */
 async function judgeOpened(
   { head, base }: Ends,
@@ -176,7 +182,7 @@ async function judgeOpened(
   const options = {
     ...request.options,
     listed: request.listTensors === true,
-    numbersOnly: base === null && !kept.writer && !request.onMemory,
+    detail: detailOf(base, request, kept),
   };
   const found = await scanWithBase({ head, base }, { ...request, options }, kept);
   const scanned = await fromReference(head, found, request);

@@ -7,8 +7,16 @@ import { memoryPages } from './layout.ts';
 
 /** data, count, state, first element of the chunk. */
 type Scan = (data: number, count: number, state: number, first: number) => void;
+/** Only float32's kernel saves anything without octaves (a stride of 0) and lanes. */
 type Summarise = (
-  ...args: [data: number, count: number, state: number, first: number, octaveStride: number]
+  ...args: [
+    data: number,
+    count: number,
+    state: number,
+    first: number,
+    octaveStride: number,
+    hasLanes: number,
+  ]
 ) => void;
 type Squares = (
   ...args: [data: number, count: number, state: number, scale: number, centre: number]

@@ -3,7 +3,7 @@ import { dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';
 import { chunkElements } from '../../records/grid.ts';
 import { PageSums } from '../../records/grid-sum.ts';
-import type { EngineContext, Sweep } from '../engine.ts';
+import type { Detail, EngineContext, Sweep } from '../engine.ts';
 import type { Pacer } from '../pacer.ts';
 import { type Chunk, SweepReader } from '../sweep-reader.ts';
 import { ByteSummary, isByte } from './byte-summary.ts';
@@ -172,9 +172,9 @@ export class SweepPass {
 
   #summarised(operand: Operand): Summarised {
     const stream = this.#stream(operand);
-    const isFull = this.#sweep.numbersOnly !== true;
-    const digests = isFull ? new PageDigests(stream) : null;
-    return { summary: summaryOf(stream, isFull), digests };
+    const { detail = 'history' } = this.#sweep;
+    const digests = detail === 'numbers' ? null : new PageDigests(stream);
+    return { summary: summaryOf(stream, detail), digests };
   }
 
   #summarise(chunk: Chunk): void {
@@ -205,9 +205,9 @@ export class SweepPass {
   }
 }
 
-function summaryOf(stream: WasmStream, isFull: boolean): StreamSummary {
+function summaryOf(stream: WasmStream, detail: Detail): StreamSummary {
   const { dtype } = stream;
-  if (isWide(dtype)) return new WideSummary(stream, dtype, isFull);
+  if (isWide(dtype)) return new WideSummary(stream, dtype, detail);
   if (isHalf(dtype)) return new HalfSummary(stream, dtype);
   if (isComplexType(dtype)) return new ComplexSummary(stream, dtype);
   if (isByte(dtype)) return new ByteSummary(stream);

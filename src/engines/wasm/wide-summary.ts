@@ -5,6 +5,7 @@
 import { type DType, dtypeBits } from '../../checkpoint/dtype.ts';
 import { octaveStride, pageElements, smallTensorBytes } from '../../records/grid.ts';
 import { emptySummaryRecord, type SummaryRecord } from '../../records/summary.ts';
+import type { Detail } from '../engine.ts';
 import type { Chunk } from '../sweep-reader.ts';
 import type { Kernels } from './kernels.ts';
 import { state } from './layout.ts';
@@ -37,13 +38,12 @@ export class WideSummary implements StreamSummary {
   readonly #sums: number[] = [];
   readonly #squareSums: number[] = [];
   readonly #pageElements: number;
-  /** Lanes and octaves are wanted. */
-  readonly #isFull: boolean;
+  readonly #hasLanes: boolean;
+  readonly #hasOctaves: boolean;
   #least: number | bigint = Infinity;
   #most: number | bigint = -Infinity;
 
-  /** `isFull`: false leaves lanes and octaves empty where that is cheaper. */
-  constructor(stream: WasmStream, dtype: WideType, isFull = true) {
+  constructor(stream: WasmStream, dtype: WideType, detail: Detail = 'history') {
     const bits = dtypeBits[dtype];
     this.#stream = stream;
     this.#dtype = dtype;
@@ -53,24 +53,25 @@ export class WideSummary implements StreamSummary {
     this.#record = emptySummaryRecord(dtype);
     this.#record.octavesExact = (stream.elements * bits) / 8 <= smallTensorBytes;
     this.#pageElements = pageElements(bits);
-    this.#isFull = isFull || dtype !== 'f32';
+    // Of other types nothing is saved.
+    this.#hasLanes = detail !== 'numbers' || dtype !== 'f32';
+    this.#hasOctaves = detail === 'history' || dtype !== 'f32';
   }
 
   add(chunk: Chunk): void {
     const stride = this.#record.octavesExact ? 1 : octaveStride;
-    const octaves = this.#isFull ? stride : 0;
+    const octaves = this.#hasOctaves ? stride : 0;
     this.#state.begin();
     this.#beginIntegers();
     for (const page of this.#pagesOf(chunk)) {
-      this.#summarise(page.data, page.count, this.#state.at, page.first, octaves);
+      const { data, count, first } = page;
+      this.#summarise(data, count, this.#state.at, first, octaves, this.#hasLanes ? 1 : 0);
       this.#sums.push(this.#state.real(state.pageSum));
       this.#squareSums.push(this.#state.real(state.pageSquares));
     }
     this.#state.drain(this.#record, chunk);
-    if (this.#isFull) {
-      this.#state.drainLanes(this.#record);
-      this.#state.drainOctaves(this.#record);
-    }
+    if (this.#hasLanes) this.#state.drainLanes(this.#record);
+    if (this.#hasOctaves) this.#state.drainOctaves(this.#record);
     this.#takeExtremes();
   }
 
