@@ -36,6 +36,11 @@ export interface ParameterState {
   /** The state's path in the file: what aligns two checkpoints when names are unknown. */
   readonly path: string;
   readonly parameter: string | null;
+  /**
+   * Set where `parameter` rests on the order of parameters alone and another tensor of its shape could
+   * be meant: what joins weight and state must not be believed before the two have shown to fit.
+   */
+  readonly ownerAssumed?: true;
   /** Index into `groups`; null where state lies in no group. */
   readonly group: number | null;
   /** Steps this parameter has taken, null where nothing says. */

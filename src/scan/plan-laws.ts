@@ -17,6 +17,8 @@ export interface PlannedLaw {
   readonly law: ElementLaw | LineLaw;
   readonly subject: Tensor;
   readonly alternatives: readonly number[];
+  /** Holds a weight, or its gradient, against state whose owner is only assumed. */
+  readonly onAssumption: boolean;
 }
 
 export interface PlanContext {
@@ -37,6 +39,15 @@ export interface PlanContext {
 
 /** Why laws that need weights cannot run on state without an owner. */
 export const unknownOwner = 'owner of the state unknown';
+
+/** Why they say nothing on state whose owner order alone tells. */
+export const assumedOwner = 'order alone tells the owner of the state';
+
+/** Does the law hold what is named (weight, gradient) against what is numbered (state, group)? */
+function joinsOwner(law: ElementLaw | LineLaw, letter: string): boolean {
+  if (law.scope === 'line') return law.needsMoments && letter === 'w';
+  return law.about !== 'e' && law.operands.some((operand) => /^[wg]/.test(operand));
+}
 
 /** Tensors of a sweep by the part that they play. */
 export type Streams = Partial<Record<Operand, Stream>>;
@@ -139,6 +150,12 @@ function concerns(law: ElementLaw | LineLaw, unit: Unit, context: PlanContext): 
   return stepBase === null || stepHead === null || stepHead - stepBase === 1;
 }
 
+/** One step between the two: a replay can show whether weight and state belong together. */
+function isOneStep(unit: Unit, context: PlanContext): boolean {
+  const { stepBase, stepHead } = stepsOf(unit, context.pair);
+  return stepBase !== null && stepHead === stepBase + 1;
+}
+
 /** Laws of one sweep: as the engine gets them, and what each is about. */
 export interface Laws {
   readonly bound: BoundLaw[];
@@ -163,7 +180,9 @@ function planLaw(
       law.scope === 'line' && tensor.dtype !== 'f32' ? 'only float32 is judged in lines' : null;
     const pair = isPairLaw(law) ? context.pairRefusal : null;
     const why = pair ?? lines ?? missing(needed(law, letter, unit), unit, streams);
-    const constants = why ?? bindAll(law, unit, context);
+    const onAssumption = unit.head.state.ownerAssumed === true && joinsOwner(law, letter);
+    const unproven = onAssumption && !isOneStep(unit, context) ? assumedOwner : null;
+    const constants = why ?? unproven ?? bindAll(law, unit, context);
     if (typeof constants === 'string') {
       context.coverage.unknown(law.id, tensor.elements, constants);
       continue;
@@ -173,7 +192,7 @@ function planLaw(
       const bound = law.scope === 'line' ? { ...each, subject } : each;
       return into.bound.push({ law: law.id, constants: bound }) - 1;
     });
-    into.planned.push({ law, subject: tensor, alternatives });
+    into.planned.push({ law, subject: tensor, alternatives, onAssumption });
   }
   return found.length > 0;
 }
@@ -212,7 +231,7 @@ function stepsBetween({ head, base }: Pair): boolean {
 export function singleLaws(tensor: Tensor, before: Tensor | null, context: PlanContext): Laws {
   const one = (law: ElementLaw | LineLaw, constants: Constants): Laws => ({
     bound: [{ law: law.id, constants }],
-    planned: [{ law, subject: tensor, alternatives: [0] }],
+    planned: [{ law, subject: tensor, alternatives: [0], onAssumption: false }],
   });
   if (tensor.dtype !== 'f32') return { bound: [], planned: [] };
   if (tensor.role === 'buffer' && isRunningVariance(tensor.name)) return one(runningVariance, {});

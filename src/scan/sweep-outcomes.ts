@@ -10,7 +10,25 @@ import { foldDigests } from '../suspicions/exact-state.ts';
 import { CoverageTally } from './coverage.ts';
 import type { PageOutcome } from './pages.ts';
 import { copyRules, type Plan } from './plan.ts';
+import { assumedOwner, type PlannedLaw } from './plan-laws.ts';
 import type { CopyOutcome, LawOutcome } from './scan.ts';
+
+/** Laws that hold for most elements where the state is the weight's own, and for none where it is not. */
+const ownerLaws: ReadonlySet<string> = new Set(['replay-weights', 'replay-sgd']);
+
+/** Broken means broken under every reading of the file: the mildest one speaks. */
+function mildest(
+  planned: PlannedLaw,
+  plan: Plan,
+  records: readonly LawRecord[],
+): { readonly record: LawRecord; readonly constants: Constants } {
+  const choices = planned.alternatives.map((i) => ({
+    record: records[i] as LawRecord,
+    constants: (plan.sweep.laws[i] as { constants: Constants }).constants,
+  }));
+  choices.sort((a, b) => a.record.broken - b.record.broken);
+  return choices[0] as (typeof choices)[number];
+}
 
 const noDigests = new Uint32Array();
 
@@ -81,15 +99,17 @@ export class SweepOutcomes {
   }
 
   #keepLaws(plan: Plan, records: readonly LawRecord[]): void {
+    const fits = plan.laws.some((planned) => {
+      const { judged, broken } = mildest(planned, plan, records).record;
+      return ownerLaws.has(planned.law.id) && 2 * broken < judged;
+    });
     for (const planned of plan.laws) {
-      const choices = planned.alternatives.map((i) => ({
-        record: records[i] as LawRecord,
-        constants: (plan.sweep.laws[i] as { constants: Constants }).constants,
-      }));
-      // Broken means broken under every reading of the file: the mildest one speaks.
-      choices.sort((a, b) => a.record.broken - b.record.broken);
-      const { record, constants } = choices[0] as (typeof choices)[number];
       const { law, subject } = planned;
+      if (planned.onAssumption && !fits) {
+        this.coverage.unknown(law.id, subject.elements, assumedOwner);
+        continue;
+      }
+      const { record, constants } = mildest(planned, plan, records);
       this.coverage.judged(law.id, record.judged);
       const reason =
         law.scope === 'line' ? 'no line in which enough elements must move' : 'not-finite';

@@ -39,7 +39,8 @@ function ownCounter(state: RawState, { scalars, sharedCounters }: Context): Coun
 
 function groupCounter(group: RawGroup | undefined): Counter {
   const step = group?.hyper.get('step') ?? group?.hyper.get('k');
-  if (typeof step !== 'number') return noCounter;
+  // There is state, so steps were taken: a counter at 0 is one that its optimizer forgets to move.
+  if (typeof step !== 'number' || step === 0) return noCounter;
   return { step, stepScope: 'shared', stepDtype: group?.stepDtype ?? 'int' };
 }
 
@@ -99,6 +100,7 @@ function parameterState(slot: Slot, context: Context): ParameterState {
     key: owner?.tensor.name ?? path,
     path,
     parameter: owner?.tensor.name ?? null,
+    ...(owner?.isAssumed ? { ownerAssumed: true as const } : {}),
     group: slot.group,
     ...counterOf(state, group, context),
     tensors: Object.fromEntries([...(state?.tensors ?? [])].map(([key, { name }]) => [key, name])),

@@ -3,9 +3,9 @@ import type { HyperValue } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
 import type { RawOptimizer } from './raw-optimizer.ts';
 
-const finite: Check = (value) => Number.isFinite(value);
+type Check = (value: number, index: number) => boolean;
 
-type Check = (value: number) => boolean;
+const finite: Check = (value) => Number.isFinite(value);
 
 /**
  * What a number must be, by key; null is legal everywhere, and other keys are nobody's business
@@ -13,10 +13,19 @@ type Check = (value: number) => boolean;
  */
 const domains: readonly { key: string; domain: string; holds: Check }[] = [
   { key: 'lr', domain: 'finite', holds: finite },
-  { key: 'eps', domain: 'finite and not negative', holds: (value) => finite(value) && value >= 0 },
+  {
+    key: 'eps',
+    domain: 'finite and not negative',
+    holds: (value) => Number.isFinite(value) && value >= 0,
+  },
   { key: 'weight_decay', domain: 'finite', holds: finite },
   { key: 'momentum', domain: 'finite', holds: finite },
-  { key: 'betas', domain: 'in [0, 1)', holds: (value) => value >= 0 && value < 1 },
+  // A third one is not always a decay: AdaPNM weighs its two momenta by it, and by 1 unless told.
+  {
+    key: 'betas',
+    domain: 'in [0, 1)',
+    holds: (value, index) => index >= 2 || (value >= 0 && value < 1),
+  },
 ];
 
 function numbersIn(value: HyperValue | undefined): number[] {
@@ -28,7 +37,7 @@ function numbersIn(value: HyperValue | undefined): number[] {
 export function hyperParameterProblems({ groups, prefix, file }: RawOptimizer): Problem[] {
   return groups.flatMap(({ hyper }, group) => {
     return domains.flatMap(({ key, domain, holds }): Problem[] => {
-      const wrong = numbersIn(hyper.get(key)).find((value) => !holds(value));
+      const wrong = numbersIn(hyper.get(key)).find((value, index) => !holds(value, index));
       if (wrong === undefined) return [];
       const message = `${prefix}param_groups.${group}.${key} is ${wrong}; it must be ${domain}`;
       return [{ rule: 'hyper-parameter-invalid', kind: 'damage', file, message }];

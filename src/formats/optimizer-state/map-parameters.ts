@@ -12,6 +12,8 @@ import type { TensorDraft } from './tensor-draft.ts';
 export interface Owner {
   readonly tensor: TensorDraft;
   readonly mapping: Mapping;
+  /** Found by order, where another tensor of the same shape would be meant if the order was another. */
+  readonly isAssumed?: true;
 }
 
 /** By the optimizer's own ids. */
@@ -90,6 +92,41 @@ function layGroups(
   return found;
 }
 
+function shapesOf(tensors: readonly TensorDraft[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { shape } of tensors) {
+    const key = shape.join(',');
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/**
+ * Shapes that order alone gave away. A group that holds every tensor of a shape holds them in the
+ * model's order; where it holds some, its order may be any, and other tensors of the shape are meant.
+ */
+function assumedShapes(
+  groups: readonly OpenGroup[],
+  found: ReadonlyMap<string, TensorDraft>,
+  lists: readonly (readonly TensorDraft[])[],
+): ReadonlySet<string> {
+  const present = shapesOf(lists.flat());
+  const assumed = new Set<string>();
+  for (const { ids } of groups) {
+    const owners = ids.flatMap((id) => found.get(id) ?? []);
+    for (const [shape, count] of shapesOf(owners)) {
+      if (count !== present.get(shape)) assumed.add(shape);
+    }
+  }
+  // Models follow each other as the optimizer was given them, which need not be as they were saved.
+  const models = new Map<string, number>();
+  for (const list of lists) {
+    for (const shape of shapesOf(list).keys()) models.set(shape, (models.get(shape) ?? 0) + 1);
+  }
+  for (const [shape, count] of models) if (count > 1) assumed.add(shape);
+  return assumed;
+}
+
 function isNumbered({ ids }: RawGroup): boolean {
   return ids.every((id) => /^[0-9]+$/.test(id));
 }
@@ -142,13 +179,21 @@ export class ParameterMapper {
     if (groups.length === 0) return;
     const taken = new Set([...owners.values()].map(({ tensor }) => tensor));
     const lists = this.#lists.map((list) => list.filter((tensor) => !taken.has(tensor)));
-    const laid = lists.flatMap((list) => layGroups(groups, list) ?? []);
+    const layOver = (over: readonly (readonly TensorDraft[])[]) => {
+      const found = layGroups(groups, over.flat());
+      return found ? [{ found, over }] : [];
+    };
+    const laid = lists.flatMap((list) => layOver([list]));
     // Two models that both fit: nothing says which one is meant.
     if (laid.length > 1) return;
     // One optimizer for several models holds the parameters of the first, then those of the second.
-    const only = laid[0] ?? (lists.length > 1 ? layGroups(groups, lists.flat()) : null);
+    const [only] = laid.length === 0 && lists.length > 1 ? layOver(lists) : laid;
     if (!only) return;
-    for (const [id, tensor] of only) owners.set(id, { tensor, mapping: 'order' });
+    const assumed = assumedShapes(groups, only.found, only.over);
+    for (const [id, tensor] of only.found) {
+      const isAssumed = assumed.has(tensor.shape.join(','));
+      owners.set(id, { tensor, mapping: 'order', ...(isAssumed ? { isAssumed } : {}) });
+    }
   }
 
   #byShape(optimizer: RawOptimizer, owners: Map<string, Owner>): void {

@@ -73,6 +73,25 @@ describe('owners of numbered state', () => {
     });
   });
 
+  it('are assumed where an optimizer in another order would mean another tensor', async () => {
+    const model = pickle.module({ 'a.weight': of(4, 4), 'n.bias': of(4), 'b.weight': of(4, 4) });
+    const part = adam({ 0: [4, 4], 1: [4] }, [{ ids: [0, 1] }]);
+    const whole = adam({ 0: [4, 4], 1: [4], 2: [4, 4] }, [{ ids: [0, 1, 2] }]);
+    const states = async (optimizer: Buffer) => {
+      const { optimizers } = await open({ model, optimizer });
+      return optimizers[0]?.parameters.map((p) => [p.parameter, p.ownerAssumed ?? false]);
+    };
+    expect(await states(part)).toEqual([
+      ['model.a.weight', true],
+      ['model.n.bias', false],
+    ]);
+    expect(await states(whole)).toEqual([
+      ['model.a.weight', false],
+      ['model.n.bias', false],
+      ['model.b.weight', false],
+    ]);
+  });
+
   it('stay unknown where two parameters could be meant', async () => {
     const model = pickle.module({ 'a.weight': of(4, 4), 'b.weight': of(4, 4) });
     const checkpoint = await open({ model, optimizer: adam({ 0: [4, 4] }, [{ ids: [0] }]) });
@@ -265,6 +284,7 @@ describe('counters and hyper-parameters', () => {
     ['betas', pickle.tuple(pickle.float(-0.1), pickle.float(0.9)), true],
     ['betas', pickle.tuple(pickle.float(0), pickle.float(0.999999)), false],
     ['betas', pickle.tuple(pickle.none, pickle.float(0.9)), false],
+    ['betas', pickle.tuple(pickle.float(0.9), pickle.float(0.999), pickle.float(1)), false],
     ['lr', of(), false],
   ])('%s outside its domain is damage: case %#', async (key, value, isDamage) => {
     const optimizer = adam({ 0: [4] }, [{ ids: [0], extra: { [key]: value } }]);
