@@ -5,10 +5,11 @@ import {
   layEachInShares,
   layInShares,
   type SharedVector,
-  type Slice,
   SliceBudget,
 } from './flat-layout.ts';
+import { isOfWholes } from './muon-momentum.ts';
 import type { RankShare } from './rank-share.ts';
+import { tableProblems } from './slice-tables.ts';
 import type { ShapeTable } from './stored-values.ts';
 
 export interface CutVectors {
@@ -32,8 +33,8 @@ export function cutVectors(cutting: Cutting): CutVectors {
 
 /** Elements of a vector's state: what pads it is in there. */
 function stateLength({ optimizer }: RankShare, flat: number): number | null {
-  for (const { shape, elements } of optimizer.states.get(String(flat))?.tensors.values() ?? []) {
-    if (shape.length === 1) return elements;
+  for (const [key, { shape, elements }] of optimizer.states.get(String(flat))?.tensors ?? []) {
+    if (shape.length === 1 && !isOfWholes(optimizer, flat, key)) return elements;
   }
   return null;
 }
@@ -65,13 +66,14 @@ function cutGroups({ shapes, shares, ranks }: Cutting): CutVectors {
     if (partition === null || !first) continue;
     const vector = { flat, shapes: table, gaps: first.gaps?.[flat] ?? null, partition, ranks };
     const layout = layInShares(vector, budget);
-    const faults = [
+    const found = [
       ...unequalShares(shares, flat, partition),
       ...misfits(vector, layout.consumed, shares),
-      ...contradictions(layout.parameters, flat, shares),
+      ...tableProblems(vector, layout.parameters, shares),
     ];
-    problems.push(...faults);
-    parameters.push(...(faults.length > 0 ? unplaced(layout.parameters) : layout.parameters));
+    problems.push(...found);
+    const isFit = found.every(({ kind }) => kind === 'info');
+    parameters.push(...(isFit ? layout.parameters : unplaced(layout.parameters)));
   }
   return { parameters, problems };
 }
@@ -113,37 +115,6 @@ function misfits(
     `vector ${flat} has ${total} elements over ${ranks} ranks; its parameters take ` +
     `${consumed}${padded}`;
   return [damage(first.file, message)];
-}
-
-/** Each rank's own table of slices must say the same as the order of the parameters. */
-function contradictions(
-  parameters: readonly FlatParameter[],
-  flat: number,
-  shares: ReadonlyMap<number, RankShare>,
-): Problem[] {
-  const found = new Map<number, Problem>();
-  const counts = new Map<number, number>();
-  const fault = (share: RankShare, name: string) => {
-    const message = `its table of slices places ${name} elsewhere than the order of parameters does`;
-    if (!found.has(share.rank)) {
-      found.set(share.rank, { ...damage(share.file, message), rule: 'header-invalid' });
-    }
-  };
-  const check = (name: string, { rank, start, elements }: Slice) => {
-    const share = shares.get(rank);
-    const table = share?.fragments?.[flat];
-    if (!share || !table) return;
-    counts.set(rank, (counts.get(rank) ?? 0) + 1);
-    const own = table.get(name);
-    if (own?.start !== start || own.elements !== elements) fault(share, name);
-  };
-  for (const { name, slices } of parameters) for (const slice of slices) check(name, slice);
-  for (const [rank, share] of shares) {
-    const table = share.fragments?.[flat];
-    const listed = [...(table?.values() ?? [])].filter(({ elements }) => elements > 0).length;
-    if (table && listed !== (counts.get(rank) ?? 0)) fault(share, 'a parameter');
-  }
-  return [...found.values()];
 }
 
 function cutEach({ shapes, shares, ranks }: Cutting, first: RankShare): CutVectors {

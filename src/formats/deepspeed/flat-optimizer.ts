@@ -5,6 +5,7 @@ import type { ModelTensors, RawOptimizer, RawState } from '../optimizer-state/ra
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { FlatParameter, Slice } from './flat-layout.ts';
 import { joinSlices } from './join-slices.ts';
+import { isOfWholes, wholeSlices } from './muon-momentum.ts';
 import type { Shape } from './stored-values.ts';
 
 /** The vectors of one rank. */
@@ -47,6 +48,7 @@ class Namer {
   readonly #tensors: TensorDraft[] = [];
   readonly #states = new Map<string, RawState>();
   readonly #masters = new Map<string, TensorDraft>();
+  #wholes: ReadonlyMap<string, Slice> | null = null;
 
   constructor(source: FlatSource, first: RankVectors) {
     this.#source = source;
@@ -81,8 +83,12 @@ class Namer {
     const full = `${model.prefix}${name}`;
     const owner = model.tensors.get(name) ?? absentOwner(full, parameter);
     this.#owners.set(name, { tensor: owner, mapping });
-    const join = (key: string, vectorOf: (share: RankVectors, slice: Slice) => Vector) => {
-      const joined = joinSlices({ name: key, shape, elements, slices }, (slice) => {
+    const join = (
+      key: string,
+      vectorOf: (share: RankVectors, slice: Slice) => Vector,
+      from: readonly Slice[] = slices,
+    ) => {
+      const joined = joinSlices({ name: key, shape, elements, slices: from }, (slice) => {
         const share = ranks.get(slice.rank);
         return share && vectorOf(share, slice);
       });
@@ -95,24 +101,34 @@ class Namer {
     const tensors = new Map<string, TensorDraft>();
     const stored = this.#first.optimizer.states.get(String(flat));
     for (const [key, vector] of stored?.tensors ?? []) {
-      if (vector.shape.length !== 1) continue;
-      const joined = join(`${path}.${key}`, ({ optimizer }, slice) => {
+      if (key === 'step' ? vector.elements === 1 : vector.shape.length === 0) {
+        tensors.set(key, this.#single(`${path}.${key}`, vector));
+      }
+      if (vector.shape.length !== 1 || tensors.has(key)) continue;
+      const stateOf = ({ optimizer }: RankVectors, slice: Slice) => {
         return optimizer.states.get(String(slice.flat))?.tensors.get(key);
-      });
+      };
+      const joined = join(`${path}.${key}`, stateOf, this.#slicesOf(parameter, key));
       if (joined) tensors.set(key, joined);
     }
-    const counter = stored?.tensors.get('step');
-    if (counter && counter.elements === 1) tensors.set('step', this.#counter(path, counter, flat));
+    const step = this.#first.steps.get(String(flat));
+    const counter = tensors.get('step');
+    if (counter && step !== undefined) this.#scalars.set(counter.name, step);
     this.#states.set(name, { id: name, path, tensors, plain: stored?.plain ?? new Map() });
   }
 
+  #slicesOf({ name, flat, slices }: FlatParameter, key: string): readonly Slice[] {
+    if (!isOfWholes(this.#first.optimizer, flat, key)) return slices;
+    this.#wholes ??= wholeSlices(this.#source.parameters);
+    const whole = this.#wholes.get(name);
+    return whole ? [whole] : [];
+  }
+
   /** Every parameter of a vector takes each of its steps: the vector's counter is its own. */
-  #counter(path: string, stored: TensorDraft, flat: number): TensorDraft {
-    const counter: TensorDraft = { ...stored, name: `${path}.step`, aliasOf: null };
-    const step = this.#first.steps.get(String(flat));
-    if (step !== undefined) this.#scalars.set(counter.name, step);
-    this.#tensors.push(counter);
-    return counter;
+  #single(name: string, stored: TensorDraft): TensorDraft {
+    const single: TensorDraft = { ...stored, name, aliasOf: null };
+    this.#tensors.push(single);
+    return single;
   }
 }
 

@@ -161,7 +161,8 @@ class PartReader {
       this.#take(torch.tensors.filter(({ name }) => name.startsWith('optimizer.')));
       const contents = await readContents({ source, file }, torch, [model.model]);
       this.#tell(contents.problems);
-      return this.#result(model, contents.optimizers, contents.frozen);
+      const optimizers = contents.optimizers.map((optimizer) => countAll(optimizer, model));
+      return this.#result(model, optimizers, contents.frozen);
     }
     const from = { source, file: file.name, sizeBytes: file.sizeBytes };
     const scalars = await readScalars(from, scalarsOf(dict, torch));
@@ -215,6 +216,24 @@ class PartReader {
       isWhole: this.#isWhole,
     };
   }
+}
+
+/**
+ * The engine gives every parameter a gradient at each step: where FusedAdam counted with one of a
+ * group alone, and as the engine did, that is the count of all.
+ */
+function countAll(optimizer: Optimizer, { steps, skipped }: ModelStates): Optimizer {
+  const told = steps === null ? null : steps - skipped;
+  const isTold = new Map<number | null, boolean>();
+  for (const { group, step } of optimizer.parameters) {
+    if (step !== null) isTold.set(group, step === told && (isTold.get(group) ?? true));
+  }
+  const parameters = optimizer.parameters.map((one) => {
+    const isCounted = one.step !== null || one.group === null || !isTold.get(one.group);
+    if (isCounted || Object.keys(one.tensors).length === 0) return one;
+    return { ...one, step: told, stepScope: 'own' as const, stepDtype: 'int' };
+  });
+  return { ...optimizer, parameters };
 }
 
 /** Missing files that are named one by one. */

@@ -9,6 +9,7 @@ import { findOptimizerDicts, scalarsOf } from '../torch-zip/optimizer-dicts.ts';
 import { OptimizerReader } from '../torch-zip/optimizer-reader.ts';
 import { readScalars } from '../torch-zip/scalars.ts';
 import type { TorchFile } from '../torch-zip/torch-file.ts';
+import { elasticState } from './elastic-state.ts';
 import { countOf, countsOf, type Fragment, fragmentsOf } from './stored-values.ts';
 
 /** The dictionary around a rank's state. */
@@ -76,6 +77,13 @@ export function stepsOf(
   return steps;
 }
 
+function countersOf(optimizer: RawOptimizer | null): TensorDraft[] {
+  return [...(optimizer?.states.values() ?? [])].flatMap(({ tensors }) => {
+    const step = tensors.get('step');
+    return step?.elements === 1 ? [step] : [];
+  });
+}
+
 function unknownForm(file: string): Problem {
   const message = 'its optimizer state has no form that DeepSpeed writes: it was not taken apart';
   return { rule: 'note', kind: 'info', file, message };
@@ -95,19 +103,24 @@ export async function readRankShare(
   const state = entryOf(torch.root, outer);
   const dicts = findOptimizerDicts(torch.containers);
   const form = forms.find((each) => entryOf(state, each.masters) !== undefined);
-  const dict = form && dicts.find(({ path }) => path === `${outer}.${form.state}`);
-  if (!form || !dict) {
+  const path = `${outer}.${form?.state}`;
+  const dict = dicts.find((each) => each.path === path);
+  const list = form && entryOf(state, form.state);
+  const elastic = dict ? null : elasticState(torch, list, { path, file: file.name });
+  if (!form || (!dict && !elastic)) {
     parts.problems.add(unknownForm(file.name));
     return null;
   }
   const { name, sizeBytes } = file;
   const from = { source: parts.source, file: name, sizeBytes };
-  const scalars = await readScalars(from, scalarsOf(dict, torch));
-  const tensorValue = (path: string) => {
-    const tensor = torch.byPath.get(path);
+  const wanted = dict ? scalarsOf(dict, torch) : countersOf(elastic);
+  const scalars = await readScalars(from, wanted);
+  const tensorValue = (at: string) => {
+    const tensor = torch.byPath.get(at);
     return tensor && scalars.get(tensor.name);
   };
-  const optimizer = new OptimizerReader(torch, { name, tensorValue }).read(dict);
+  const reader = new OptimizerReader(torch, { name, tensorValue });
+  const optimizer = dict ? reader.read(dict) : (elastic as RawOptimizer);
   const version = entryOf(state, 'ds_version') ?? entryOf(torch.root, 'ds_version');
   return {
     rank,

@@ -19,6 +19,8 @@ interface Context {
   readonly scalars: Scalars;
   /** Names of counters that several parameters refer to. */
   readonly sharedCounters: ReadonlySet<string>;
+  /** Ids whose counter stays 0 whatever the parameter does. */
+  readonly idleCounters: ReadonlySet<string>;
 }
 
 type Counter = Pick<ParameterState, 'step' | 'stepScope' | 'stepDtype'>;
@@ -51,6 +53,7 @@ function counterOf(
   context: Context,
 ): Counter {
   if (!state || state.tensors.size + state.plain.size === 0) return noCounter;
+  if (context.idleCounters.has(state.id)) return noCounter;
   return ownCounter(state, context) ?? groupCounter(group);
 }
 
@@ -62,6 +65,21 @@ function sharedCountersOf(raw: RawOptimizer): Set<string> {
     if (alias) shared.add(alias);
   }
   return shared;
+}
+
+/**
+ * DeepSpeed's FusedAdam moves all parameters of a group at once and counts with the last of them
+ * alone: beside a counter that moved, the others' 0 says nothing.
+ */
+function idleCountersOf({ groups, states }: RawOptimizer): Set<string> {
+  const idle = new Set<string>();
+  for (const { hyper, ids } of groups) {
+    if (!hyper.has('bias_correction') || hyper.get('step') !== 0) continue;
+    const counters = ids.map((id) => ({ id, step: states.get(id)?.plain.get('step') }));
+    if (!counters.some(({ step }) => typeof step === 'number' && step > 0)) continue;
+    for (const { id, step } of counters) if (step === 0) idle.add(id);
+  }
+  return idle;
 }
 
 function markTensors(state: RawState, owner: Owner | undefined): void {
@@ -131,7 +149,9 @@ function slotsOf(raw: RawOptimizer): Slot[] {
 
 /** Builds the optimizer and marks its tensors with role, owner and mapping. */
 export function buildOptimizer(raw: RawOptimizer, owners: Owners, scalars: Scalars): Optimizer {
-  const context: Context = { raw, owners, scalars, sharedCounters: sharedCountersOf(raw) };
+  const sharedCounters = sharedCountersOf(raw);
+  const idleCounters = idleCountersOf(raw);
+  const context: Context = { raw, owners, scalars, sharedCounters, idleCounters };
   const slots = slotsOf(raw);
   const parameters = slots.map((slot) => parameterState(slot, context));
   const keys = new Map(slots.map(({ id }, i) => [id, (parameters[i] as ParameterState).key]));
