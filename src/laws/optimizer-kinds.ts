@@ -49,6 +49,13 @@ export function splitsGradients({ hyper }: LawContext): string | null {
   return hyper.sparse_gradients === true ? 'gradients of lookups are squared in parts' : null;
 }
 
+/** Constraints, and averages that take the weights' place: no step of an optimizer. Null: none. */
+function movesWeights({ hyper }: LawContext): string | null {
+  return hyper.moved_weights === true
+    ? 'weights are moved by more than the optimizer’s steps'
+    : null;
+}
+
 /** Null where the moment laws apply; else why not. */
 export function provesMoments(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';
@@ -71,7 +78,7 @@ function isRectified({ beta2, stepBase }: LawContext): boolean {
 export function provesUpdates(context: LawContext): string | null {
   if (context.kind === null) return 'optimizer class unknown';
   if (!takesAdamSteps.has(context.kind)) return `no update law for ${context.kind}`;
-  return splitsGradients(context);
+  return movesWeights(context) ?? splitsGradients(context);
 }
 
 /**

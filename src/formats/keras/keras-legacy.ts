@@ -54,6 +54,7 @@ export async function readLegacyVariables(
     file: first.file,
     settings: config.settings,
     iterations: steps && { tensor: steps, value },
+    constrains: config.constrains,
     learningRate: rates && !config.constrains ? await readScalar(source, rates) : null,
     slots,
   });

@@ -44,6 +44,8 @@ export interface KerasOptimizer {
   readonly iterations: { readonly tensor: TensorDraft; readonly value: number | null } | null;
   /** As stored; null where it is no variable: a schedule computes it. */
   readonly learningRate: number | null;
+  /** Constraints move weights after an update. */
+  readonly constrains?: boolean;
   readonly slots: readonly KerasSlot[];
 }
 
@@ -92,15 +94,21 @@ function kindOf({ className, config }: KerasSettings): string | null {
   if (className === null) return null;
   const name = className.toLowerCase();
   const decays = typeof config.weight_decay === 'number' && config.weight_decay !== 0;
-  const isPlain = config.use_ema !== true && (name === 'adamw' || name === 'adam' || !decays);
+  const isAdam = name === 'adamw' || name === 'adam';
+  const isPlain = isAdam || (config.use_ema !== true && !decays);
   const plainRms = name === 'rmsprop' && config.centered === false && config.momentum === 0;
   if (!isPlain || !(known.has(name) || plainRms)) return `keras-${name}`;
-  if (name !== 'adam' && name !== 'adamw') return name;
+  if (!isAdam) return name;
   if (config.amsgrad === true) return 'amsgrad';
   return decays ? 'adamw' : 'adam';
 }
 
-function hyperOf({ settings, learningRate }: KerasOptimizer): Record<string, HyperValue> {
+function hyperOf({
+  settings,
+  learningRate,
+  constrains,
+  slots,
+}: KerasOptimizer): Record<string, HyperValue> {
   const { config, className } = settings;
   const hyper: Record<string, HyperValue> = Object.create(null);
   for (const [key, value] of Object.entries(config)) hyper[key] = value;
@@ -115,6 +123,9 @@ function hyperOf({ settings, learningRate }: KerasOptimizer): Record<string, Hyp
   }
   if (typeof config.rho === 'number') hyper.alpha = config.rho;
   if (learningRate !== null) hyper.lr = learningRate;
+  // Every so often, and at the end of a fit, averages take the weights' place.
+  const isAveraged = config.use_ema === true || slots.some(({ slot }) => slot === 'average');
+  if (isAveraged || constrains === true) hyper.moved_weights = true;
   return hyper;
 }
 

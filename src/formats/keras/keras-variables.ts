@@ -71,6 +71,7 @@ export async function readKerasVariables(
     settings: config.settings,
     iterations: { tensor: counter, value },
     learningRate: config.constrains ? null : rate,
+    constrains: config.constrains,
     slots,
   });
   return { optimizers: [optimizer], step: value };

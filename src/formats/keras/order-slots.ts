@@ -64,8 +64,7 @@ function orderOfClass(className: string, config: Config): SlotOrder | null {
 }
 
 /** Averages and gathered gradients come first, whatever the class. */
-function orderOf({ className, named, config }: SlotSettings): SlotOrder | null {
-  if (className === null) return (named !== null && orderOfClass(named, config)) || pairs;
+function orderOf(className: string, config: Config): SlotOrder | null {
   const own = orderOfClass(className.toLowerCase(), config);
   const steps = config.gradient_accumulation_steps;
   const before = [
@@ -73,6 +72,23 @@ function orderOf({ className, named, config }: SlotSettings): SlotOrder | null {
     ...(typeof steps === 'number' && steps > 1 ? ['gradient_accumulator'] : []),
   ];
   return own && { ...own, before };
+}
+
+/** Options that add variables, as no file beside them tells. */
+const added: readonly (readonly string[])[] = [
+  [],
+  ['average_or_gradient_accumulator'],
+  ['average', 'gradient_accumulator'],
+];
+
+/** All that an optimizer of this name may keep, where nothing says its class and its options. */
+function ordersOfName(named: string | null, config: Config): readonly SlotOrder[] {
+  const own = (named !== null && orderOfClass(named, config)) || pairs;
+  const orders = [own];
+  if (named !== null && /^adam(_w)?$/.test(named)) {
+    orders.push(order(own.interleaved, ['velocity_hat']));
+  }
+  return added.flatMap((before) => orders.map((each) => ({ ...each, before })));
 }
 
 type Config = Readonly<Record<string, HyperValue>>;
@@ -97,12 +113,32 @@ export function orderSlots(
   parameters: readonly TensorDraft[],
   settings: SlotSettings,
 ): KerasSlot[] {
-  const found = orderOf(settings);
-  if (!found || variables.length === 0) return [];
+  if (variables.length === 0) return [];
+  const { className, named, config } = settings;
+  if (className !== null) {
+    const found = orderOf(className, config);
+    return (found && layOver(found, { variables, parameters, settings })) ?? [];
+  }
+  // Without a class only a perfect fit tells one order from the others.
+  const fitting = ordersOfName(named, config).flatMap((each) => {
+    const laid = layOver(each, { variables, parameters, settings });
+    return laid ? [laid] : [];
+  });
+  return fitting.length === 1 ? (fitting[0] as KerasSlot[]) : [];
+}
+
+interface ToLay {
+  readonly variables: readonly TensorDraft[];
+  readonly parameters: readonly TensorDraft[];
+  readonly settings: SlotSettings;
+}
+
+/** Null where the order does not fit. */
+function layOver(found: SlotOrder, { variables, parameters, settings }: ToLay): KerasSlot[] | null {
   const { before, interleaved, after } = found;
   const count = variables.length - found.rest;
   const trained = count / (before.length + interleaved.length + after.length);
-  if (!Number.isInteger(trained) || trained < 1) return [];
+  if (!Number.isInteger(trained) || trained < 1) return null;
   const at = (i: number) => variables[i] as TensorDraft;
   const behind = trained * (before.length + interleaved.length);
   const groups = Array.from({ length: trained }, (_, i) => [
@@ -114,14 +150,13 @@ export function orderSlots(
   const isRegular = groups.every((group) => {
     return group.every(({ shape }) => sameShape(shape, (group[0] as TensorDraft).shape));
   });
-  if (!isRegular) return [];
+  if (!isRegular) return null;
   const shapes = groups.map(([first]) => (first as TensorDraft).shape);
+  const isPerfect = trained === parameters.length && sameShapes(shapes, parameters);
+  if (settings.className === null && !isPerfect) return null;
   const owners = settings.isOrdered
     ? ownersInOrder(shapes, parameters)
     : ownersByShape(shapes, parameters);
-  // Without a class only a perfect fit tells pairs from runs of single states.
-  const isPerfect = trained === parameters.length && sameShapes(shapes, parameters);
-  if (settings.className === null && !isPerfect) return [];
   const names = [...before, ...interleaved, ...after];
   return groups.flatMap((group, i) => {
     const owner = owners[i] ?? null;

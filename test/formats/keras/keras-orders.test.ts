@@ -24,6 +24,10 @@ const roles: Record<string, Record<string, Role>> = {
   gathered: adam,
   scaled: adam,
   nadam: adam,
+  amsgrad: adam,
+  // Without a class the first run may be of averages or of gathered gradients.
+  averaged: { momentum: 'first-moment', velocity: 'second-moment' },
+  overwritten: adam,
   rmsprop: { velocity: 'second-moment', momentum: 'momentum' },
   // Its norms are no squares.
   adamax: {},
@@ -60,8 +64,7 @@ describe('numbered variables of a Keras optimizer', () => {
   });
 
   it.each([
-    // No law speaks of weights that an average overwrites.
-    ['gathered', 'unremarkable'],
+    ['gathered', 'intact'],
     ['scaled', 'intact'],
   ])('%s: one step later is %s', async (name, verdict) => {
     const at = (step: number) => join(made, `${name}-${step}.keras`);
@@ -69,6 +72,20 @@ describe('numbered variables of a Keras optimizer', () => {
     expect([result.verdict, result.findings]).toEqual([verdict, []]);
     // Gathered or not, the trainer has taken a step.
     expect([result.base?.step, result.checkpoint?.step]).toEqual([4, 5]);
+  });
+
+  it('whose averages take the weights’ place are judged by their moments alone', async () => {
+    const at = (step: number) => join(made, `overwritten-${step}.keras`);
+    const told = { lrMax: 1e-9 };
+    const result = await judged(at(6), at(5), told);
+    expect([result.verdict, result.findings]).toEqual(['intact', []]);
+    const share = (rule: string) => {
+      const found = result.coverage?.rules.find((each) => each.rule === rule);
+      return found && [found.elements, found.of];
+    };
+    expect(share('second-moment-decay')).toEqual([91, 91]);
+    expect(share('moment-bound')).toEqual([91, 91]);
+    expect(share('bounded-update')).toEqual([0, 91]);
   });
 
   it('of a program’s own model go with statistics that are no parameters', async () => {
