@@ -61,8 +61,12 @@ export class LedgerFolder implements Ledgers {
   }
 
   #forgetOld(): void {
-    const files = readdirSync(this.#folder)
-      .filter((name) => name.startsWith(`${this.#run}-`) && name.endsWith('.ledger'))
+    const own = readdirSync(this.#folder).filter((name) => name.startsWith(`${this.#run}-`));
+    // What a killed watcher left unfinished.
+    for (const name of own.filter((each) => each.endsWith('.new')))
+      rmSync(join(this.#folder, name), { force: true });
+    const files = own
+      .filter((name) => name.endsWith('.ledger'))
       .map((name) => join(this.#folder, name))
       .map((path) => ({ path, at: statSync(path).mtimeMs }));
     files.sort((a, b) => b.at - a.at);

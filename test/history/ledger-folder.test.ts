@@ -48,6 +48,9 @@ it('keeps the two newest of a run, and nothing that was dropped', () => {
   const writer = ledgers.write('four');
   writer.add('a', oddRecord('f32'));
   writer.drop();
+  // A watcher was killed while it wrote.
+  ledgers.write('five').add('a', oddRecord('f32'));
+  written(state, 'three');
   expect(['one', 'two', 'three', 'four'].map((each) => ledgers.open(each) !== null)).toEqual([
     ...[false, true, true, false],
   ]);
