@@ -65,10 +65,28 @@ function comparable(a: Tensor, b: Tensor): boolean {
   );
 }
 
+/** States by a name or a path that, in a file of two optimizers, may be two states'. */
+class StatesBy {
+  readonly #found = new Map<string, UnitState[]>();
+
+  add(key: string, entry: UnitState): void {
+    const found = this.#found.get(key);
+    if (found) found.push(entry);
+    else this.#found.set(key, [entry]);
+  }
+
+  /** The one under `key`; of several the one at `path`, and null where that is not one either. */
+  find(key: string, path: string): UnitState | null {
+    const found = this.#found.get(key) ?? [];
+    const meant = found.length > 1 ? found.filter(({ state }) => state.path === path) : found;
+    return meant.length === 1 ? (meant[0] as UnitState) : null;
+  }
+}
+
 class Side {
   readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly #byParameter = new Map<string, UnitState>();
-  readonly #byPath = new Map<string, UnitState>();
+  readonly #byParameter = new StatesBy();
+  readonly #byPath = new StatesBy();
 
   constructor(checkpoint: Checkpoint) {
     this.tensors = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
@@ -76,18 +94,18 @@ class Side {
       for (const state of optimizer.parameters) {
         const group = state.group === null ? null : (optimizer.groups[state.group] ?? null);
         const entry = { optimizer, group, groupIndex: state.group, state };
-        this.#byPath.set(state.path, entry);
-        if (state.parameter !== null) this.#byParameter.set(state.parameter, entry);
+        this.#byPath.add(state.path, entry);
+        if (state.parameter !== null) this.#byParameter.add(state.parameter, entry);
       }
     }
   }
 
   match(head: ParameterState): UnitState | null {
     if (head.parameter !== null) {
-      const named = this.#byParameter.get(head.parameter);
+      const named = this.#byParameter.find(head.parameter, head.path);
       if (named) return named;
     }
-    const same = this.#byPath.get(head.path);
+    const same = this.#byPath.find(head.path, head.path);
     if (!same || same.groupIndex !== head.group) return null;
     // Both names known and different: the numbering changed, and the path says nothing.
     if (head.parameter !== null && same.state.parameter !== null) return null;

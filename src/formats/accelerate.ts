@@ -166,21 +166,36 @@ class StateReader {
     const [, index] = optimizerName.exec(name) ?? [];
     const stem = isOptimizer ? (index ? `optimizer_${index}` : '') : name.replace(/\.pkl$/, '');
     for (const draft of torch.tensors) tellApart(draft, stem);
-    if (isOptimizer) await this.#optimizer(file, torch, models);
+    if (isOptimizer) await this.#optimizer({ file, torch, stem }, models);
     this.#tensors.push(...torch.tensors);
     if (stem === '') this.#tied.push(...torch.tied);
   }
 
   async #optimizer(
-    file: SourceFile,
-    torch: TorchFile,
+    { file, torch, stem }: { file: SourceFile; torch: TorchFile; stem: string },
     models: readonly ModelTensors[],
   ): Promise<void> {
     const contents = await readContents({ source: this.#source, file }, torch, models);
     this.#parts.problems.addAll(contents.problems);
-    this.#optimizers.push(...contents.optimizers);
+    this.#optimizers.push(...contents.optimizers.map((each) => withStem(each, stem)));
     this.#frozen.push(...contents.frozen);
   }
+}
+
+/** States of one path in several files: as with their tensors, all but the first carry their file. */
+function withStem(optimizer: Optimizer, stem: string): Optimizer {
+  if (stem === '') return optimizer;
+  const renamed = new Map(optimizer.parameters.map(({ path }) => [path, `${stem}.${path}`]));
+  const keyOf = (key: string) => renamed.get(key) ?? key;
+  return {
+    ...optimizer,
+    groups: optimizer.groups.map((group) => ({ ...group, keys: group.keys.map(keyOf) })),
+    parameters: optimizer.parameters.map((state) => ({
+      ...state,
+      key: keyOf(state.key),
+      path: keyOf(state.path),
+    })),
+  };
 }
 
 const companions = [randomStates, schedulerName, companionName, customName];

@@ -120,3 +120,24 @@ describe('FSDP folders', () => {
     );
   });
 });
+
+/** Written by accelerate 1.15 with torch 2.15: two models, each with an optimizer of its own. */
+describe('a folder of two optimizers', () => {
+  const at = (step: number) => join(fixtures, 'accelerate-two', `step-${step}`);
+
+  it.each([5, 8])('is not held against the other one’s state at step %i', async (step) => {
+    const result = await judgePair(at(step), at(4));
+    expect(serious(result)).toEqual([]);
+    expect(result.verdict).toBe('intact');
+  });
+
+  it('keeps a path for every state', async () => {
+    const { checkpoint, source } = await openCheckpoint(at(5));
+    const states = checkpoint.optimizers.flatMap(({ parameters }) => parameters);
+    const paths = states.map(({ path }) => path);
+    expect(paths).toContain('state.3');
+    expect(paths).toContain('optimizer_1.state.3');
+    expect(new Set(paths).size).toBe(8);
+    await source.close();
+  });
+});
