@@ -9,6 +9,7 @@ import { hyperParameterProblems } from '../optimizer-state/hyper-parameters.ts';
 import { ParameterMapper } from '../optimizer-state/map-parameters.ts';
 import { NameIndex } from '../optimizer-state/name-match.ts';
 import type { ModelTensors, RawOptimizer } from '../optimizer-state/raw-optimizer.ts';
+import { splitByKind } from '../optimizer-state/split-kinds.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { findModels } from './model-dicts.ts';
 import { findOptimizerDicts, scalarsOf } from './optimizer-dicts.ts';
@@ -99,20 +100,20 @@ export async function readContents(
   };
   const reader = new OptimizerReader(file, { name: from.file.name, tensorValue });
   const mapper = new ParameterMapper(weights, new NameIndex(weights));
-  const known = dicts.map((dict) => {
-    const optimizer = reader.read(dict);
+  const saved = dicts.map((dict) => reader.read(dict));
+  const known = saved.flatMap(splitByKind).map((optimizer) => {
     return { optimizer, owners: mapper.map(optimizer) };
   });
   const optimizers = known.map(({ optimizer, owners }) => {
     return buildOptimizer(optimizer, owners, scalars);
   });
-  for (const { optimizer } of known) markGroupCounters(file, optimizer);
+  for (const optimizer of saved) markGroupCounters(file, optimizer);
   const { step, problems } = await findStep(from, file, { models: weights, optimizers });
   return {
     step,
     optimizers,
     frozen: findFrozen(weights, known),
     schedulers: schedulersIn(file.containers),
-    problems: [...known.flatMap(({ optimizer }) => hyperParameterProblems(optimizer)), ...problems],
+    problems: [...saved.flatMap(hyperParameterProblems), ...problems],
   };
 }

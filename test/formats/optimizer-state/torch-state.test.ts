@@ -245,6 +245,50 @@ describe('masters beside the optimizer, as Megatron keeps them', () => {
   });
 });
 
+describe('optimizers that were saved as one', () => {
+  const named = (groups: readonly [string, Record<string, Buffer>][]) => {
+    const state = (name: string) => {
+      const tensors = { step: pickle.int(5), exp_avg: of(4), exp_avg_sq: of(4) };
+      return [pickle.text(name), pickle.dict(tensors)] as [Buffer, Buffer];
+    };
+    return pickle.dict({
+      state: pickle.dict(groups.map(([name]) => state(name))),
+      param_groups: pickle.list(
+        ...groups.map(([name, extra]) =>
+          pickle.dict({ ...adamGroup, ...extra, params: pickle.list(pickle.text(name)) }),
+        ),
+      ),
+    });
+  };
+
+  it('are told apart by what their groups prove, where names tell whose a state is', async () => {
+    const model = pickle.module({ 'a.weight': of(4), 'b.weight': of(4), 'c.weight': of(4) });
+    const optimizer = named([
+      ['a.weight', {}],
+      ['b.weight', { decoupled_weight_decay: pickle.bool(false) }],
+      ['c.weight', {}],
+    ]);
+    const { optimizers } = await open({ model, optimizer });
+    const held = optimizers.map(({ kind, parameters }) => {
+      return [kind, parameters.map(({ parameter }) => parameter)];
+    });
+    expect(held).toEqual([
+      ['adamw', ['model.a.weight', 'model.c.weight']],
+      ['adam', ['model.b.weight']],
+    ]);
+  });
+
+  it('stay one where some group proves nothing', async () => {
+    const model = pickle.module({ 'a.weight': of(4), 'b.weight': of(4) });
+    const optimizer = named([
+      ['a.weight', {}],
+      ['b.weight', { schedule_decay: pickle.float(0.1) }],
+    ]);
+    const { optimizers } = await open({ model, optimizer });
+    expect(optimizers).toMatchObject([{ kind: null, groups: [{}, {}] }]);
+  });
+});
+
 describe('counters and hyper-parameters', () => {
   it('the trainer’s own count is the step, else the one on which all counters agree', async () => {
     const optimizer = adam({ 0: [4], 1: [4] }, [{ ids: [0, 1] }]);
