@@ -53,13 +53,17 @@ function isVariant({ has }: Evidence): boolean {
 }
 
 const adam: Rule = (evidence) => {
-  const { group, has, onlyState } = evidence;
+  const { group, has, onlyState, hasState } = evidence;
   const keys = ['betas', 'eps', 'weight_decay', 'amsgrad', 'maximize', 'foreach', 'capturable'];
   if (!has(...keys) || isVariant(evidence)) return null;
   if (!onlyState('step', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')) return null;
   const told = has('decoupled_weight_decay');
   const decoupled = group.hyper.get('decoupled_weight_decay') === true;
-  if (group.hyper.get('amsgrad') === true) return amsgrad(evidence, told, decoupled);
+  if (group.hyper.get('amsgrad') === true) {
+    // DeepSpeed's converter leaves the maxima out: what divides the next step is not in the file.
+    if (hasState('exp_avg_sq') && !hasState('max_exp_avg_sq')) return null;
+    return amsgrad(evidence, told, decoupled);
+  }
   if (!told) return torch('adam-or-adamw', 'Adam or AdamW');
   return decoupled ? torch('adamw', 'AdamW') : torch('adam', 'Adam');
 };

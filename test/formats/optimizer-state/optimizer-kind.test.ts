@@ -3,8 +3,13 @@ import { expect, it } from 'vitest';
 import { proveKind } from '../../../src/formats/optimizer-state/optimizer-kind.ts';
 import type { RawOptimizer } from '../../../src/formats/optimizer-state/raw-optimizer.ts';
 
-function optimizer(group: readonly string[], state: readonly string[]): RawOptimizer {
-  const hyper = new Map(group.map((key) => [key, 0.5]));
+function optimizer(
+  group: readonly string[],
+  state: readonly string[],
+  flags: readonly string[] = [],
+): RawOptimizer {
+  const hyper = new Map<string, number | boolean>(group.map((key) => [key, 0.5]));
+  for (const flag of flags) hyper.set(flag, true);
   const plain = new Map(state.map((key) => [key, 1]));
   const one = { id: '0', path: 'optimizer.state.0', tensors: new Map(), plain };
   return {
@@ -40,4 +45,13 @@ it('takes neither for Adam, nor Adam for one of them', () => {
   const moments = ['step', 'exp_avg', 'exp_avg_sq'];
   expect(proveKind(optimizer(adam, moments))?.kind).toBe('adam-or-adamw');
   expect(proveKind(optimizer(['lr', 'betas', 'eps'], [...moments, 'GG', 'Q']))).toBeNull();
+});
+
+it('knows AMSGrad by its maxima, and does not call it that where they were left out', () => {
+  const keys = ['lr', 'betas', 'eps', 'weight_decay', 'maximize', 'foreach', 'capturable'];
+  const flags = ['amsgrad', 'decoupled_weight_decay'];
+  const moments = ['step', 'exp_avg', 'exp_avg_sq'];
+  const whole = optimizer(keys, [...moments, 'max_exp_avg_sq'], flags);
+  expect(proveKind(whole)?.kind).toBe('amsgrad');
+  expect(proveKind(optimizer(keys, moments, flags))).toBeNull();
 });

@@ -32,11 +32,13 @@ interface Group {
 
 /** torch's dictionary: a state for each shape that is given, null for a parameter without one. */
 function adam(shapes: Record<number, readonly number[]>, groups: readonly Group[]): Buffer {
+  const hasMaxima = groups.some(({ extra }) => extra !== undefined && 'amsgrad' in extra);
   const states = Object.entries(shapes).map(([id, shape]) => {
     const state = pickle.dict({
       step: pickle.int(5),
       exp_avg: of(...shape),
       exp_avg_sq: of(...shape),
+      ...(hasMaxima ? { max_exp_avg_sq: of(...shape) } : {}),
     });
     return [pickle.int(Number(id)), state] as [Buffer, Buffer];
   });
