@@ -1,6 +1,7 @@
 /** Hyper-parameters outside their domain: whatever wrote them, the next update is not an update. */
 import type { HyperValue } from '../../checkpoint/optimizer.ts';
 import type { Problem } from '../../checkpoint/problem.ts';
+import { proveKind } from './optimizer-kind.ts';
 import type { RawOptimizer } from './raw-optimizer.ts';
 
 type Check = (value: number, index: number) => boolean;
@@ -34,10 +35,15 @@ function numbersIn(value: HyperValue | undefined): number[] {
 }
 
 /** One problem for each key of each group that is outside its domain. */
-export function hyperParameterProblems({ groups, prefix, file }: RawOptimizer): Problem[] {
+export function hyperParameterProblems(optimizer: RawOptimizer): Problem[] {
+  const { groups, prefix, file } = optimizer;
+  // PNM's betas are (0.9, 1): to an unknown optimizer 1 may be a weight, and no decay.
+  const isKnown = proveKind(optimizer) !== null;
   return groups.flatMap(({ hyper }, group) => {
     return domains.flatMap(({ key, domain, holds }): Problem[] => {
-      const wrong = numbersIn(hyper.get(key)).find((value, index) => !holds(value, index));
+      const wrong = numbersIn(hyper.get(key)).find((value, index) => {
+        return !holds(value, index) && (isKnown || key !== 'betas' || value !== 1);
+      });
       if (wrong === undefined) return [];
       const message = `${prefix}param_groups.${group}.${key} is ${wrong}; it must be ${domain}`;
       return [{ rule: 'hyper-parameter-invalid', kind: 'damage', file, message }];

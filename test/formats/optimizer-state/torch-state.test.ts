@@ -338,6 +338,13 @@ describe('counters and hyper-parameters', () => {
     expect(rules).toEqual(isDamage ? ['hyper-parameter-invalid'] : []);
   });
 
+  it('a beta of 1 is legal in an optimizer that nothing proves', async () => {
+    const betas = pickle.tuple(pickle.float(0.9), pickle.float(1));
+    const extra = { betas, schedule_decay: pickle.float(0.1) };
+    const { problems } = await open({ optimizer: adam({ 0: [4] }, [{ ids: [0], extra }]) });
+    expect(problems.filter(({ rule }) => rule === 'hyper-parameter-invalid')).toEqual([]);
+  });
+
   it('a rate in a tensor is a number', async () => {
     const optimizer = adam({ 0: [4] }, [{ ids: [0], extra: { lr: of() } }]);
     expect((await open({ optimizer })).optimizers[0]?.groups[0]?.hyper.lr).toBe(1);
