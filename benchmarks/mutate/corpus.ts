@@ -46,7 +46,9 @@ export function readCorpus(root: string): Map<string, Specimen[]> {
 
 /** Null: a copy of the fixtures may leave checkpoints out. */
 function specimenAt(path: string, name: string, layout: string): Specimen | null {
-  if (!existsSync(path)) return prefixAt(path, name, layout);
+  if (!existsSync(path)) return startingWith(path, /\./, { name, layout });
+  const [stem, ...isMap] = path.split(/\.weights\.json$/);
+  if (isMap.length > 0) return startingWith(stem as string, /[._]/, { name, layout });
   if (statSync(path).isFile()) {
     return {
       name,
@@ -62,17 +64,20 @@ function specimenAt(path: string, name: string, layout: string): Specimen | null
   return { name, layout, isFile: false, files: contentsOf(path, files) };
 }
 
-/** A bundle's path is the beginning of its files' names. */
-function prefixAt(path: string, name: string, layout: string): Specimen | null {
-  const folder = join(path, '..');
+/** The files of a folder whose names go on from `path` with `next`: a bundle, a map and its shards. */
+function startingWith(
+  path: string,
+  next: RegExp,
+  about: Pick<Specimen, 'name' | 'layout'>,
+): Specimen | null {
+  const [folder, stem] = [join(path, '..'), basename(path)];
   if (!existsSync(folder)) return null;
-  const own = readdirSync(folder).filter((each) => each.startsWith(`${basename(path)}.`));
-  if (own.length === 0) return null;
-  const files = contentsOf(
-    folder,
-    own.map((each) => join(folder, each)),
+  const own = readdirSync(folder).filter(
+    (each) => each.startsWith(stem) && each.slice(stem.length).search(next) === 0,
   );
-  return { name, layout, isFile: false, files };
+  if (own.length === 0) return null;
+  const paths = own.map((each) => join(folder, each));
+  return { ...about, isFile: false, files: contentsOf(folder, paths) };
 }
 
 function contentsOf(root: string, paths: readonly string[]): Files {
