@@ -24,6 +24,7 @@ import {
   lawAt,
   lawRecordBytes,
   movementAt,
+  spanElements as span,
   stateAt,
 } from '../../src/engines/wasm/layout.ts';
 import { prepareMemory } from '../../src/engines/wasm/sweep-pass.ts';
@@ -37,8 +38,6 @@ import { adamPair } from './adam-pair.ts';
 import { table } from './table.ts';
 
 const slotBytes = 2 ** 20 + 4096;
-const span = 8192;
-
 const bestOf = 200;
 
 /** Chunks of the sweeps that the whole engine is timed on: past what counts as a small tensor. */

@@ -12,7 +12,7 @@ const DELTAS: usize = 8192;
 const SQUARES: usize = 16384;
 /** Of one call: sums of the rows that ended, and ΣΔ² of each block (f64). */
 const ROW_SUMS: usize = 24576;
-const BLOCK_SQUARES: usize = 90112;
+const BLOCK_SQUARES: usize = 155648;
 
 const INFINITE: i32 = 0x7f800000;
 const SIZE: i32 = 0x7fffffff;

@@ -11,7 +11,7 @@ export const memoryPages = 1024;
 export const lawBlockElements = 1024;
 
 /** Elements of all streams that laws and movement see one after the other; they stay in cache. */
-export const spanElements = 8192;
+export const spanElements = 16_384;
 
 const kib = 1024;
 
@@ -83,11 +83,11 @@ export const movement = {
   ratioCount: 104,
   changed: 108,
   rowSums: 24 * kib,
-  blockSquares: 88 * kib,
+  blockSquares: 152 * kib,
 } as const;
 
 /** Chunks of all streams, each with `slackBytes` after it. */
-export const dataAt = 5232 * kib;
+export const dataAt = 5296 * kib;
 export const slackBytes = 4096;
 
 /** Offsets inside a state. */
