@@ -134,6 +134,8 @@ export class ThreadPool {
   }
 
   #take(thread: Thread, { id, replies }: ThreadReply): void {
+    // `close` waits for the end of a thread that may just have become ready.
+    if (this.#isClosed) return;
     thread.isReady = true;
     const errands = thread.batches.get(id) ?? [];
     thread.batches.delete(id);
