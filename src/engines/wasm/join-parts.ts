@@ -31,6 +31,7 @@ export async function joinParts(
 ): Promise<SweepResult> {
   const summaries: Partial<Record<Operand, SummaryRecord>> = {};
   let bytesRead = parts.reduce((sum, part) => sum + part.bytesRead, 0);
+  const bytesRecalled = parts.reduce((sum, part) => sum + part.bytesRecalled, 0);
   for (const operand of sweep.summaries) {
     const { tensor } = sweep.streams[operand] as Stream;
     const bytes = Math.ceil((tensor.elements * dtypeBits[tensor.dtype]) / 8);
@@ -54,8 +55,8 @@ export async function joinParts(
     movement: joinMovement(sweep, parts),
     crc32: joinCrcs(parts),
     bytesRead,
-    bytesRecalled: parts.reduce((sum, part) => sum + part.bytesRecalled, 0),
-    isBaseAltered: parts.some((part) => part.isBaseAltered),
+    ...(bytesRecalled > 0 ? { bytesRecalled } : {}),
+    ...(parts.some((part) => part.isBaseAltered) ? { isBaseAltered: true } : {}),
   };
 }
 
