@@ -2,11 +2,12 @@
  * Finds the stored checksum that a tensor's bytes are, in whole, so that it costs no read of its
  * own.
  */
-import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
+import type { CyclicChecksum, StoredChecksum } from '../checkpoint/checkpoint.ts';
 import { sizeBytes } from '../checkpoint/dtype.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
+import { isCyclic } from '../records/crc.ts';
 
-type Index = ReadonlyMap<string, StoredChecksum>;
+type Index = ReadonlyMap<string, CyclicChecksum>;
 
 /** One index a list: an archive has a checksum for each of its tensors. */
 const indexes = new WeakMap<readonly StoredChecksum[], Index>();
@@ -19,19 +20,17 @@ function indexOf(checksums: readonly StoredChecksum[]): Index {
   const known = indexes.get(checksums);
   if (known) return known;
   const index = new Map(
-    checksums
-      .filter(({ kind }) => kind === 'crc32')
-      .map((each) => [placeOf(each.file, each.offset, each.length), each]),
+    checksums.filter(isCyclic).map((each) => [placeOf(each.file, each.offset, each.length), each]),
   );
   indexes.set(checksums, index);
   return index;
 }
 
-/** The CRC-32 over exactly the bytes of a dense tensor of one piece; null where there is none. */
+/** The cyclic checksum over exactly the bytes of a dense tensor of one piece; null where there is none. */
 export function coveredChecksum(
   tensor: Tensor,
   checksums: readonly StoredChecksum[],
-): StoredChecksum | null {
+): CyclicChecksum | null {
   const { placement } = tensor;
   if (checksums.length === 0 || placement.kind !== 'dense') return null;
   const piece = placement.pieces[0];

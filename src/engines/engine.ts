@@ -70,8 +70,8 @@ export interface SweepResult {
   readonly sha256: Partial<Record<Operand, string>>;
   /** Null where the sweep asked for none. */
   readonly movement: PairRecord | null;
-  /** CRC-32 of stored checksums that this sweep read in whole anyway, by `checksumKey`. */
-  readonly crc32: ReadonlyMap<string, number>;
+  /** Cyclic checksums of bytes that this sweep read in whole anyway, by `checksumKey`; not masked. */
+  readonly crcs: ReadonlyMap<string, number>;
   /** Bytes read from files. */
   readonly bytesRead: number;
   /** Bytes of the base that were not read, because the head's have the digests of the ledger. */

@@ -3,9 +3,9 @@
  * progress.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Operand } from '../laws/law.ts';
+import { type CrcKind, crcKindOf, crcSteps } from '../records/crc.ts';
 import { chunkElements } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
 import { readTensorBytes } from '../sources/tensor-bytes.ts';
@@ -35,10 +35,11 @@ export interface ReaderHost {
   readonly isRepeated?: (chunk: Chunk, base: Operand, head: Operand) => boolean;
 }
 
-/** CRC-32 of the part of a stored checksum's bytes that was read. */
+/** The cyclic checksum, not masked, of the part of a stored one's bytes that was read. */
 export interface CoveredCrc {
   /** As `checksumKey` makes it. */
   readonly key: string;
+  readonly kind: CrcKind;
   value: number;
   bytes: number;
 }
@@ -104,7 +105,7 @@ export class SweepReader {
       const { checksum, hash } = reading;
       const bytes = roomOf(reading, chunk);
       if (checksum) {
-        checksum.value = crc32(bytes, checksum.value);
+        checksum.value = crcSteps[checksum.kind](bytes, checksum.value);
         checksum.bytes += bytes.length;
       }
       hash?.update(bytes);
@@ -146,7 +147,7 @@ export class SweepReader {
     return found;
   }
 
-  /** CRC-32 of what was read of the stored checksums that the sweep covers in whole. */
+  /** Of what was read of the stored checksums that the sweep covers in whole. */
   crcs(): readonly CoveredCrc[] {
     return this.#readings.flatMap(({ checksum }) => checksum ?? []);
   }
@@ -233,5 +234,6 @@ function sourceOf({ origin }: Stream, { sources }: EngineContext): Source {
 
 function checksumOf({ tensor, origin }: Stream, context: EngineContext): Reading['checksum'] {
   const stored = coveredChecksum(tensor, context.checksums[origin]);
-  return stored ? { key: checksumKey(origin, stored), value: 0, bytes: 0 } : null;
+  if (!stored) return null;
+  return { key: checksumKey(origin, stored), kind: crcKindOf(stored), value: 0, bytes: 0 };
 }

@@ -1,10 +1,9 @@
 /** Stored checksums that no tensor's sweep covers in whole: views, shared storages, members without tensors. */
 import { createHash, type Hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
-import type { Checkpoint, StoredChecksum } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint, CyclicChecksum, StoredChecksum } from '../checkpoint/checkpoint.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Placement } from '../checkpoint/tensor.ts';
-import { crc32c, masked } from '../records/crc32c.ts';
+import { crcKindOf, crcSteps, storedForm } from '../records/crc.ts';
 import { pageBytes } from '../records/grid.ts';
 import type { Source } from '../sources/source.ts';
 
@@ -28,32 +27,28 @@ interface Running {
   digest(): Checksum;
 }
 
-function running({ kind, length }: StoredChecksum): Running {
-  switch (kind) {
+function running(stored: StoredChecksum): Running {
+  switch (stored.kind) {
     case 'crc32':
-      return cyclic(crc32, (value) => value >>> 0);
     case 'crc32c':
-      return cyclic(crc32c, (value) => value);
     case 'crc32c-masked':
-      return cyclic(crc32c, masked);
+      return cyclic(stored);
     case 'sha256':
     case 'sha1':
-      return hashed(createHash(kind));
+      return hashed(createHash(stored.kind));
     case 'git-sha1':
-      return hashed(createHash('sha1').update(`blob ${length}\0`));
+      return hashed(createHash('sha1').update(`blob ${stored.length}\0`));
   }
 }
 
-function cyclic(
-  step: (bytes: Uint8Array, before: number) => number,
-  finish: (value: number) => number,
-): Running {
+function cyclic(stored: CyclicChecksum): Running {
+  const step = crcSteps[crcKindOf(stored)];
   let value = 0;
   return {
     update: (bytes) => {
       value = step(bytes, value);
     },
-    digest: () => finish(value),
+    digest: () => storedForm(stored, value),
   };
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../engines/engine.ts';
 import type { Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
+import { isCyclic, storedForm } from '../records/crc.ts';
 import type { Source } from '../sources/source.ts';
 import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
@@ -61,7 +62,8 @@ export class SweepRunner {
   readonly #engine: Engine;
   readonly #options: ScanOptions;
   readonly #undecoded = { head: [] as Problem[], base: [] as Problem[] };
-  readonly #crc32 = new Map<string, number>();
+  /** Cyclic checksums that sweeps computed in passing, not masked. */
+  readonly #crcs = new Map<string, number>();
   /** Checksums of the base over bytes that a ledger vouches for. */
   readonly #vouched = new Set<string>();
   /** Ends sweeps that nobody waits for any more. */
@@ -125,7 +127,7 @@ export class SweepRunner {
     if (!result) return [];
     this.bytesRead += result.bytesRead;
     this.#recall(plan, result);
-    for (const [key, value] of result.crc32) this.#crc32.set(key, value);
+    for (const [key, value] of result.crcs) this.#crcs.set(key, value);
     this.outcomes.keepPages(await comparePages(plan, result, this.#ends.head.source));
     this.outcomes.keep(plan, result);
     return plan.copies.map((copy, i) => ({
@@ -182,7 +184,7 @@ export class SweepRunner {
       const { checkpoint, source } = end as Opened;
       const key = checksumKey(origin, stored);
       if (this.#vouched.has(key)) continue;
-      let value: Checksum | null = this.#crc32.get(key) ?? null;
+      let value = this.#computed(key, stored);
       if (value === null) {
         value = await this.#readChecksum(source, stored, origin);
         this.bytesRead += stored.length;
@@ -192,6 +194,13 @@ export class SweepRunner {
       if (problem) found.push(problem);
     }
     return [...withoutRepeats(this.#undecoded[origin]), ...found];
+  }
+
+  /** Null: no sweep computed it. */
+  #computed(key: string, stored: StoredChecksum): Checksum | null {
+    if (!isCyclic(stored)) return null;
+    const value = this.#crcs.get(key);
+    return value === undefined ? null : storedForm(stored, value);
   }
 
   /** Null: the bytes that it covers do not decode, which is told. */
@@ -244,7 +253,7 @@ function nothing(coverage: CoverageTally): Started {
 
 const noResult: SweepResult = {
   ...{ summaries: {}, laws: [], copies: [], sha256: {}, movement: null },
-  ...{ crc32: new Map(), bytesRead: 0 },
+  ...{ crcs: new Map(), bytesRead: 0 },
 };
 
 /** The damage that an error of a reader tells, and the path of its source; null for any other error. */

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { StoredChecksum } from '../../src/checkpoint/checkpoint.ts';
+import type { CyclicChecksum } from '../../src/checkpoint/checkpoint.ts';
 import { checksumKey, type Engine } from '../../src/engines/engine.ts';
+import { crc32c } from '../../src/records/crc32c.ts';
 import type { OpenEngine } from './contract.ts';
 import { randomBytes } from './seeded.ts';
 import {
@@ -17,7 +18,7 @@ import {
 
 const file = randomBytes(1, 5_000_000);
 
-function stored(offset: number, length: number): StoredChecksum {
+function stored(offset: number, length: number): CyclicChecksum {
   return { kind: 'crc32', file: 'a', member: `a/${offset}`, offset, length, expected: 0 };
 }
 
@@ -41,8 +42,25 @@ export function readingContract(open: OpenEngine): void {
     const context = contextOf({ a: file }, { checksums: { head, base: [] } });
     const result = await engine.run(sweepOf(streams), context);
     const expected = crc32(file.subarray(3, 1_200_003));
-    expect([...result.crc32]).toEqual([[checksumKey('head', stored(3, 0)), expected]]);
+    expect([...result.crcs]).toEqual([[checksumKey('head', stored(3, 0)), expected]]);
     expect(result.bytesRead).toBe(3_600_000);
+  });
+
+  it('computes CRC-32C where that is what is stored, before it is masked', async () => {
+    const streams = {
+      wB: denseStream('f32', [{ file: 'a', offset: 3, elements: 300_000 }]),
+      mB: denseStream('f32', [{ file: 'a', offset: 1_300_000, elements: 300_000 }]),
+    };
+    const head = [
+      { ...stored(3, 1_200_000), kind: 'crc32c' as const },
+      { ...stored(1_300_000, 1_200_000), kind: 'crc32c-masked' as const },
+    ];
+    const context = contextOf({ a: file }, { checksums: { head, base: [] } });
+    const { crcs } = await engine.run(sweepOf(streams), context);
+    for (const each of head) {
+      const covered = file.subarray(each.offset, each.offset + each.length);
+      expect(crcs.get(checksumKey('head', each))).toBe(crc32c(covered));
+    }
   });
 
   it('keeps checksums of base and head apart', async () => {
@@ -53,8 +71,8 @@ export function readingContract(open: OpenEngine): void {
       sources: { head: new MemorySource({ a: file }), base: new MemorySource({ a: other }) },
       checksums: { head: [stored(0, 400)], base: [stored(0, 400)] },
     });
-    expect(result.crc32.get('head\0a\x000')).toBe(crc32(file.subarray(0, 400)));
-    expect(result.crc32.get('base\0a\x000')).toBe(crc32(other));
+    expect(result.crcs.get('head\0a\x000')).toBe(crc32(file.subarray(0, 400)));
+    expect(result.crcs.get('base\0a\x000')).toBe(crc32(other));
   });
 
   it('hashes the logical bytes of the streams that ask for it', async () => {

@@ -65,6 +65,8 @@ interface Made {
 
 let files = 0;
 
+const kinds = ['crc32', 'crc32c', 'crc32c-masked'] as const;
+
 /** A sweep over streams of these types whose bytes lie in files, with checksums of every stream. */
 function make(types: Partial<Record<Operand, DType>>, elements: number, seed: number): Made {
   const streams: Partial<Record<Operand, Stream>> = {};
@@ -76,7 +78,7 @@ function make(types: Partial<Record<Operand, DType>>, elements: number, seed: nu
     const placement = { kind: 'dense' as const, pieces: [{ file, offset: i, elements }] };
     streams[operand as Operand] = { tensor: tensorOf(dtype, elements, placement), origin: 'head' };
     const covered = { file, member: file, offset: i, length: bytes.length, expected: 0 };
-    checksums.push({ kind: 'crc32' as const, ...covered });
+    checksums.push({ kind: kinds[i % 3] as (typeof kinds)[number], ...covered });
   }
   const summaries = Object.keys(types) as Operand[];
   const context = {

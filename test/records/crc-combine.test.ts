@@ -1,7 +1,11 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { combineCrc32 } from '../../src/records/crc-combine.ts';
+import { combineCrc } from '../../src/records/crc-combine.ts';
+import { crc32c } from '../../src/records/crc32c.ts';
+
+const combineCrc32 = (first: number, value: number, bytes: number) =>
+  combineCrc('crc32', first, { value, bytes });
 
 describe('joining checksums', () => {
   it('gives the checksum of the joined bytes, as zlib computes it', () => {
@@ -12,6 +16,19 @@ describe('joining checksums', () => {
         (a, b) => {
           const whole = crc32(Buffer.concat([a, b]));
           expect(combineCrc32(crc32(a), crc32(b), b.length)).toBe(whole);
+        },
+      ),
+    );
+  });
+
+  it('gives that of TensorFlow, too', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 3000 }),
+        fc.uint8Array({ maxLength: 3000 }),
+        (a, b) => {
+          const part = { value: crc32c(b), bytes: b.length };
+          expect(combineCrc('crc32c', crc32c(a), part)).toBe(crc32c(Buffer.concat([a, b])));
         },
       ),
     );

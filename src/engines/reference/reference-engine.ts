@@ -88,7 +88,7 @@ class ReferencePass {
       copies: this.#copies.map(({ record }) => record),
       sha256: reader.sha256(),
       movement: this.#movement?.finish() ?? null,
-      crc32: new Map(reader.crcs().map(({ key, value }) => [key, value])),
+      crcs: new Map(reader.crcs().map(({ key, value }) => [key, value])),
       bytesRead: reader.bytesRead,
     };
   }

@@ -2,7 +2,7 @@
 import { dtypeBits } from '../../checkpoint/dtype.ts';
 import type { Operand } from '../../laws/law.ts';
 import { type CopyRecord, emptyCopyRecord, mergeCopyRecord } from '../../records/copy-record.ts';
-import { combineCrc32 } from '../../records/crc-combine.ts';
+import { combineCrc } from '../../records/crc-combine.ts';
 import { emptyLawRecord, type LawRecord, mergeLawRecord } from '../../records/law-record.ts';
 import type { SummaryRecord } from '../../records/summary.ts';
 import type { Stream, Sweep, SweepResult } from '../engine.ts';
@@ -53,7 +53,7 @@ export async function joinParts(
     copies: sweep.copies.map((_, i) => joinCopies(parts, i)),
     sha256: parts[0]?.sha256 ?? {},
     movement: joinMovement(sweep, parts),
-    crc32: joinCrcs(parts),
+    crcs: joinCrcs(parts),
     bytesRead,
     ...(bytesRecalled > 0 ? { bytesRecalled } : {}),
     ...(parts.some((part) => part.isBaseAltered) ? { isBaseAltered: true } : {}),
@@ -83,9 +83,10 @@ function joinMovement(sweep: Sweep, parts: readonly SweepPart[]): SweepResult['m
 function joinCrcs(parts: readonly SweepPart[]): Map<string, number> {
   const joined = new Map<string, number>();
   for (const { crcs } of parts) {
-    for (const { key, value, bytes } of crcs) {
+    for (const part of crcs) {
+      const { key, kind, value } = part;
       const before = joined.get(key);
-      joined.set(key, before === undefined ? value : combineCrc32(before, value, bytes));
+      joined.set(key, before === undefined ? value : combineCrc(kind, before, part));
     }
   }
   return joined;

@@ -68,6 +68,14 @@ describe('a checkpoint of TensorFlow', () => {
     await source.close();
   });
 
+  it('is read once, checksums and all', async () => {
+    const { checkpoint, source } = await openCheckpoint(join(original, 'ckpt-4'));
+    await source.close();
+    const result = await judged(join(original, 'ckpt-4'), null, {});
+    const stored = checkpoint.checksums.reduce((sum, { length }) => sum + length, 0);
+    expect(result.coverage?.bytes_read).toBe(stored);
+  });
+
   it('lies with others in one folder, which is a run', async () => {
     const found = await findCheckpoints(original);
     expect(found.map(({ path, stepHint, complete }) => [path, stepHint, complete])).toEqual(
