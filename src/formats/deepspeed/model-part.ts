@@ -15,6 +15,7 @@ import { cutVectors } from './cut-vectors.ts';
 import { type FlatSource, nameParameters, type RankVectors } from './flat-optimizer.ts';
 import { joinFrozen } from './frozen-shares.ts';
 import { fusedMasters, fusedParameters, fusedStatePath } from './fused-vectors.ts';
+import { type LayerTensors, lostLayers, weightsOf } from './layer-files.ts';
 import { type ModelStates, readAllModelStates } from './model-states.ts';
 import { countNote, misplaced, rankFaults } from './rank-agreement.ts';
 import { modelRankName, nameOfRank, type RankFiles } from './rank-files.ts';
@@ -24,6 +25,8 @@ export interface ModelPart {
   /** File of the model's states; null where none could be read. */
   readonly file: string | null;
   readonly step: number | null;
+  /** Ranks that share the model, as this one says. */
+  readonly modelRanks: number | null;
   readonly tensors: readonly TensorDraft[];
   readonly optimizers: readonly Optimizer[];
   readonly frozen: readonly string[];
@@ -33,15 +36,23 @@ export interface ModelPart {
   readonly isWhole: boolean;
 }
 
+export interface PartContext {
+  /**
+   * Goes before every name where there are several model-parallel ranks: each holds its own slices
+   * of the same parameters.
+   */
+  readonly label: string;
+  readonly layers: LayerTensors;
+}
+
 /**
- * Reads the files of one model-parallel rank. `label` goes before every name where there are
- * several such ranks: each holds its own slices of the same parameters.
+ * Reads the files of one model-parallel rank.
  * @throws LaikaError `limit-exceeded`; as `Source.read`.
  */
 export async function readModelPart(
   parts: TorchParts,
   files: RankFiles,
-  label: string,
+  context: PartContext,
 ): Promise<ModelPart> {
   const models = await readAllModelStates(parts, files.models);
   const shares = new Map<number, RankShare>();
@@ -49,7 +60,7 @@ export async function readModelPart(
     const share = await readRankShare(parts, file, rank);
     if (share) shares.set(rank, share);
   }
-  const reader = new PartReader(parts, { files, models, shares }, label);
+  const reader = new PartReader(parts, { files, models, shares }, context);
   return reader.read();
 }
 
@@ -63,13 +74,15 @@ class PartReader {
   readonly #parts: TorchParts;
   readonly #read: ReadFiles;
   readonly #label: string;
+  readonly #layers: LayerTensors;
   readonly #tensors: TensorDraft[] = [];
   #isWhole = true;
 
-  constructor(parts: TorchParts, read: ReadFiles, label: string) {
+  constructor(parts: TorchParts, read: ReadFiles, { label, layers }: PartContext) {
     this.#parts = parts;
     this.#read = read;
     this.#label = label;
+    this.#layers = layers;
   }
 
   async read(): Promise<ModelPart> {
@@ -82,6 +95,7 @@ class PartReader {
     const [model] = states;
     if (!model) return this.#result(null, [], []);
     this.#listModel(model);
+    this.#checkLayers(model);
     if (shares.size === 0) return this.#readWithoutZero(model);
     this.#tell(countNote(vectors, states));
     if (!model.shapes) return this.#result(model, [], []);
@@ -130,10 +144,19 @@ class PartReader {
     }
   }
 
-  #lost(file: string): void {
+  #lost(file: string, whose = 'a rank'): void {
     this.#isWhole = false;
-    const message = 'a rank’s file is missing';
+    const message = `${whose}’s file is missing`;
     this.#tell([{ rule: 'shard-missing', kind: 'damage', file, message }]);
+  }
+
+  /** A pipeline's own file holds no weights: they lie in the files of its layers. */
+  #checkLayers({ model, shapes }: ModelStates): void {
+    if (model.tensors.size > 0 || this.#layers.layers.size === 0) return;
+    for (const layer of lostLayers(shapes ?? [], this.#layers)) {
+      const number = String(layer).padStart(2, '0');
+      this.#lost(`${this.#read.files.folder}layer_${number}-model_states.pt`, 'a layer');
+    }
   }
 
   #listModel(model: ModelStates): void {
@@ -192,8 +215,9 @@ class PartReader {
     return this.#result(model, [built], findFrozen([model.model], [named]));
   }
 
-  #labelled({ model }: ModelStates): ModelStates['model'] {
-    return { ...model, prefix: `${this.#label}${model.prefix}` };
+  #labelled({ model, shapes }: ModelStates): ModelStates['model'] {
+    const tensors = model.tensors.size > 0 ? model.tensors : weightsOf(shapes ?? [], this.#layers);
+    return { ...model, tensors, prefix: `${this.#label}${model.prefix}` };
   }
 
   #result(
@@ -208,6 +232,7 @@ class PartReader {
     return {
       file: model?.file.name ?? null,
       step: model?.steps ?? null,
+      modelRanks: model?.modelRanks ?? null,
       tensors: this.#tensors,
       optimizers,
       frozen,

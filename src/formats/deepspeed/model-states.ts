@@ -19,6 +19,8 @@ export interface ModelStates {
   readonly skipped: number;
   /** Data-parallel ranks, where the file says. */
   readonly ranks: number | null;
+  /** Ranks that share the model, its stages and slices, where the file says. */
+  readonly modelRanks: number | null;
   /** Parameters of each flat vector in their order; null without ZeRO. */
   readonly shapes: readonly ShapeTable[] | null;
   readonly frozen: ShapeTable;
@@ -59,6 +61,7 @@ export async function readModelStates(
     steps: countOf(entryOf(root, 'global_steps')),
     skipped: countOf(entryOf(root, 'skipped_steps')) ?? 0,
     ranks: countOf(entryOf(root, 'dp_world_size')),
+    modelRanks: countOf(entryOf(root, 'mp_world_size')),
     shapes,
     frozen,
     fragments: fragmentsIn(torch),

@@ -24,7 +24,7 @@ const modelName = /^(?:zero_pp_rank_([0-9]{1,6})_)?mp_rank_([0-9]{2,6})_model_st
 const optimizerName =
   /^(?:bf16_)?zero_pp_rank_([0-9]{1,6})_mp_rank_([0-9]{2,6})_?optim_states\.pt$/;
 const layerNames = [
-  /^layer_[0-9]+-model_[0-9]+-model_states\.pt$/,
+  /^layer_[0-9]+(?:-model_[0-9]+)?-model_states\.pt$/,
   /^(?:layer_[0-9]+_)?expert_[0-9]+_mp_rank_[0-9]+_model_states\.pt$/,
   /^expp_rank_[0-9]+_mp_rank_[0-9]+_optim_states\.pt$/,
 ];

@@ -1,15 +1,16 @@
 /** One tag of DeepSpeed: model states, and each rank's share of the optimizer's flat vectors. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Optimizer } from '../../checkpoint/optimizer.ts';
+import type { Problem } from '../../checkpoint/problem.ts';
 import type { Source, SourceFile } from '../../sources/source.ts';
-import { markModel } from '../optimizer-state/model-tensors.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import { TorchParts } from '../torch-parts.ts';
 import { isArchiveEnded } from '../zip/end-record.ts';
+import { readLayers } from './layer-files.ts';
 import { readModelPart } from './model-part.ts';
 import { readModelStates } from './model-states.ts';
 import { type Counted, modelFaults } from './rank-agreement.ts';
-import { modelRankName, sortRankFiles } from './rank-files.ts';
+import { modelRankName, type RankFiles, sortRankFiles } from './rank-files.ts';
 import { readRankShare } from './rank-share.ts';
 
 /** What a tag holds; files, checksums and problems gather in the parts it was read with. */
@@ -31,7 +32,8 @@ export async function isTagComplete(
   files: readonly SourceFile[],
   folder: string,
 ): Promise<boolean> {
-  const { ranks } = sortRankFiles(files, folder);
+  const { ranks, layers } = sortRankFiles(files, folder);
+  for (const file of layers) if (!(await isArchiveEnded(source, file))) return false;
   for (const { models, optimizers } of ranks) {
     const [model] = models.values();
     const [share] = optimizers.values();
@@ -40,6 +42,7 @@ export async function isTagComplete(
     for (const file of every) if (!(await isArchiveEnded(source, file))) return false;
     const parts = new TorchParts(source);
     const states = await readModelStates(parts, model);
+    if ((states?.modelRanks ?? 1) > ranks.length) return false;
     const wanted = share
       ? ((await readRankShare(parts, share, 0))?.ranks ?? optimizers.size)
       : states?.shapes
@@ -60,7 +63,8 @@ export async function readTag(
   all: readonly SourceFile[],
   folder: string,
 ): Promise<TagContents> {
-  const { ranks, layers, repeated } = sortRankFiles(all, folder);
+  const { ranks, layers: layerFiles, repeated } = sortRankFiles(all, folder);
+  const layers = await readLayers(parts, layerFiles, folder);
   const tensors: TensorDraft[] = [];
   const optimizers: Optimizer[] = [];
   const frozen: string[] = [];
@@ -68,9 +72,11 @@ export async function readTag(
   const counted: Counted[] = [];
   let isWhole = ranks.length > 0;
   let hasScheduler = false;
+  let wanted = 1;
   for (const files of ranks) {
     const label = ranks.length > 1 ? `${modelRankName(files.modelRank)}.` : '';
-    const part = await readModelPart(parts, files, label);
+    const part = await readModelPart(parts, files, { label, layers });
+    wanted = Math.max(wanted, part.modelRanks ?? 1);
     for (const tensor of part.tensors) tensors.push(tensor);
     optimizers.push(...part.optimizers);
     frozen.push(...part.frozen);
@@ -81,9 +87,10 @@ export async function readTag(
     isWhole &&= part.isWhole;
     hasScheduler ||= part.hasScheduler;
   }
-  for (const file of layers) {
-    for (const tensor of await readLayer(parts, file, folder)) tensors.push(tensor);
-  }
+  for (const tensor of layers.tensors) tensors.push(tensor);
+  const lost = lostModelRanks(ranks, wanted, folder);
+  parts.problems.addAll(lost);
+  isWhole &&= lost.length === 0;
   for (const { name } of repeated) {
     const message = 'another file holds the states of the same rank: it was not read';
     parts.problems.add({ rule: 'shard-stale', kind: 'info', file: name, message });
@@ -93,24 +100,19 @@ export async function readTag(
   return { step, tensors, optimizers, frozen, tied, hasScheduler, isWhole };
 }
 
-/** A layer of a pipeline or an expert: its tensors under the file's own name. */
-async function readLayer(
-  parts: TorchParts,
-  file: SourceFile,
-  folder: string,
-): Promise<readonly TensorDraft[]> {
-  const torch = await parts.read(file);
-  if (!torch) return [];
-  const base = file.name.slice(folder.length);
-  const stem = base.replace(/(-model_states|_model_states|_optim_states)?\.pt$/, '');
-  const drafts = new Map<string, TensorDraft>();
-  for (const tensor of torch.tensors) {
-    tensor.name = `${stem}.${tensor.name}`;
-    if (tensor.aliasOf !== null) tensor.aliasOf = `${stem}.${tensor.aliasOf}`;
-    drafts.set(tensor.name, tensor);
+/** Missing files that are named one by one. */
+const lostMost = 100;
+
+/** Stages of a pipeline and slices of a model that have no file at all. */
+function lostModelRanks(ranks: readonly RankFiles[], wanted: number, folder: string): Problem[] {
+  const held = new Set(ranks.map(({ modelRank }) => modelRank));
+  const problems: Problem[] = [];
+  for (let rank = 0; held.size < wanted && rank < wanted; rank += 1) {
+    if (problems.length === lostMost) break;
+    if (held.has(rank)) continue;
+    const file = `${folder}${modelRankName(rank)}_model_states.pt`;
+    const message = `${wanted} ranks share the model, and this one has no file`;
+    problems.push({ rule: 'shard-missing', kind: 'damage', file, message });
   }
-  if (!/_optim_states\.pt$/.test(base)) {
-    markModel({ prefix: `${stem}.`, tensors: drafts, order: 'order' });
-  }
-  return torch.tensors;
+  return problems;
 }
