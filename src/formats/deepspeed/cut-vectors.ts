@@ -1,5 +1,6 @@
 /** Lays parameters over the ranks' vectors, and tells where the two do not fit each other. */
 import type { Problem } from '../../checkpoint/problem.ts';
+import { expertRanks, type VectorRanks } from './expert-vectors.ts';
 import {
   type FlatParameter,
   layEachInShares,
@@ -55,26 +56,64 @@ function damage(file: string, message: string): Problem {
   return { rule: 'shape-mismatch', kind: 'damage', file, message };
 }
 
-function cutGroups({ shapes, shares, ranks }: Cutting): CutVectors {
+function cutGroups(cutting: Cutting): CutVectors {
   const budget = new SliceBudget();
   const problems: Problem[] = [];
   const parameters: FlatParameter[] = [];
-  for (const [flat, table] of shapes.entries()) {
-    const lengths = [...shares.values()].map((share) => shareLength(share, flat));
-    const [partition = null] = lengths;
-    const [first] = shares.values();
-    if (partition === null || !first) continue;
-    const vector = { flat, shapes: table, gaps: first.gaps?.[flat] ?? null, partition, ranks };
-    const layout = layInShares(vector, budget);
-    const found = [
-      ...unequalShares(shares, flat, partition),
-      ...misfits(vector, layout.consumed, shares),
-      ...tableProblems(vector, layout.parameters, shares),
-    ];
-    problems.push(...found);
-    const isFit = found.every(({ kind }) => kind === 'info');
-    parameters.push(...(isFit ? layout.parameters : unplaced(layout.parameters)));
+  for (const [flat, table] of cutting.shapes.entries()) {
+    const cuts = ranksOf(cutting, flat, table).map((sets) => {
+      return sets.map((set) => cutVector(set, { flat, table }, budget));
+    });
+    const fit = cuts.find((sets) => sets.every(({ problems }) => problems.every(isTold)));
+    for (const cut of fit ?? cuts[0] ?? []) {
+      problems.push(...cut.problems);
+      parameters.push(...cut.parameters);
+    }
   }
+  return { parameters, problems };
+}
+
+function isTold({ kind }: Problem): boolean {
+  return kind === 'info';
+}
+
+/** Sets of ranks that share a vector each, in the orders that they may have. */
+function ranksOf(
+  { shares, ranks }: Cutting,
+  flat: number,
+  table: ShapeTable,
+): readonly (readonly VectorRanks[])[] {
+  const [first] = shares.values();
+  const count = first?.sharers?.[flat] ?? ranks;
+  if (count === ranks || count < 1 || ranks % count !== 0) {
+    return [[{ shares, count: ranks, rankOf: (place) => place, nameOf: (name) => name }]];
+  }
+  const told = { ranks, count, table };
+  return [expertRanks(shares, told, 'apart'), expertRanks(shares, told, 'beside')];
+}
+
+function cutVector(
+  { shares, count, rankOf, nameOf }: VectorRanks,
+  { flat, table }: { flat: number; table: ShapeTable },
+  budget: SliceBudget,
+): CutVectors {
+  const [first] = shares.values();
+  const partition = first ? shareLength(first, flat) : null;
+  if (partition === null || !first) return { parameters: [], problems: [] };
+  const gaps = first.gaps?.[flat] ?? null;
+  const vector = { flat, shapes: table, gaps, partition, ranks: count };
+  const layout = layInShares(vector, budget);
+  const problems = [
+    ...unequalShares(shares, flat, partition),
+    ...misfits(vector, layout.consumed, shares),
+    ...tableProblems(vector, layout.parameters, shares),
+  ];
+  const isFit = problems.every(isTold);
+  const parameters = (isFit ? layout.parameters : unplaced(layout.parameters)).flatMap((one) => {
+    const name = nameOf(one.name);
+    const slices = one.slices.map((slice) => ({ ...slice, rank: rankOf(slice.rank) }));
+    return name === null ? [] : [{ ...one, name, slices }];
+  });
   return { parameters, problems };
 }
 

@@ -4,16 +4,21 @@ import { markModel } from '../optimizer-state/model-tensors.ts';
 import { sameShape } from '../optimizer-state/state-shape.ts';
 import type { TensorDraft } from '../optimizer-state/tensor-draft.ts';
 import type { TorchParts } from '../torch-parts.ts';
+import type { FlatParameter } from './flat-layout.ts';
 import type { ShapeTable } from './stored-values.ts';
 
 export interface LayerTensors {
   readonly tensors: readonly TensorDraft[];
   /** Numbers of the layers that have a file. */
   readonly layers: ReadonlySet<number>;
-  /** By the name that a stage gives them: layer, dot, name. Empty where several slice each layer. */
+  /**
+   * By the name that the optimizer's part knows: layer, dot, name; an expert's own. Empty where
+   * several ranks slice each file's tensors.
+   */
   readonly byName: ReadonlyMap<string, TensorDraft>;
 }
 
+const expertName = /^(?:layer_[0-9]+_)?expert_[0-9]+_mp_rank_([0-9]+)_model_states\.pt$/;
 const layerName = /^layer_([0-9]{1,9})(?:-model_([0-9]+))?-model_states\.pt$/;
 
 /**
@@ -31,14 +36,14 @@ export async function readLayers(
   const byName = new Map<string, TensorDraft>();
   for (const file of files) {
     const base = file.name.slice(folder.length);
-    const match = layerName.exec(base);
-    if (match) {
-      layers.add(Number(match[1]));
-      slices.add(match[2] ?? '');
-    }
+    const layer = layerName.exec(base);
+    const expert = expertName.exec(base);
+    if (layer) layers.add(Number(layer[1]));
+    if (layer || expert) slices.add(layer?.[2] ?? expert?.[1] ?? '');
     for (const [name, tensor] of await readLayer(parts, file, base)) {
       tensors.push(tensor);
-      if (match) byName.set(`${Number(match[1])}.${name}`, tensor);
+      if (layer) byName.set(`${Number(layer[1])}.${name}`, tensor);
+      if (expert) byName.set(name, tensor);
     }
   }
   return { tensors, layers, byName: slices.size > 1 ? new Map() : byName };
@@ -65,13 +70,13 @@ async function readLayer(
   return named;
 }
 
-/** The weights of a stage's parameters. What layers share has another name, and is left out. */
+/** The weights of parameters. What layers of a pipeline share has another name, and is left out. */
 export function weightsOf(
-  shapes: readonly ShapeTable[],
+  parameters: readonly FlatParameter[],
   { byName }: LayerTensors,
 ): ReadonlyMap<string, TensorDraft> {
   const weights = new Map<string, TensorDraft>();
-  for (const [name, { shape }] of shapes.flatMap((table) => [...table])) {
+  for (const { name, shape } of parameters) {
     const tensor = byName.get(name);
     if (tensor && sameShape(tensor.shape, shape)) weights.set(name, tensor);
   }

@@ -12,6 +12,7 @@ import { findOptimizerDicts, scalarsOf } from '../torch-zip/optimizer-dicts.ts';
 import { OptimizerReader } from '../torch-zip/optimizer-reader.ts';
 import { readScalars } from '../torch-zip/scalars.ts';
 import { cutVectors } from './cut-vectors.ts';
+import type { FlatParameter } from './flat-layout.ts';
 import { type FlatSource, nameParameters, type RankVectors } from './flat-optimizer.ts';
 import { joinFrozen } from './frozen-shares.ts';
 import { fusedMasters, fusedParameters, fusedStatePath } from './fused-vectors.ts';
@@ -206,7 +207,11 @@ class PartReader {
     from: Pick<FlatSource, 'ranks' | 'parameters' | 'mapping'>,
   ): ModelPart {
     const prefix = `${this.#label}optimizer.`;
-    const named = nameParameters({ ...from, model: this.#labelled(model), prefix });
+    const named = nameParameters({
+      ...from,
+      model: this.#labelled(model, from.parameters),
+      prefix,
+    });
     if (!named) return this.#result(model, [], []);
     this.#tensors.push(...named.tensors);
     this.#tell(hyperParameterProblems(named.optimizer));
@@ -215,8 +220,8 @@ class PartReader {
     return this.#result(model, [built], findFrozen([model.model], [named]));
   }
 
-  #labelled({ model, shapes }: ModelStates): ModelStates['model'] {
-    const tensors = model.tensors.size > 0 ? model.tensors : weightsOf(shapes ?? [], this.#layers);
+  #labelled({ model }: ModelStates, parameters: readonly FlatParameter[]): ModelStates['model'] {
+    const tensors = new Map([...weightsOf(parameters, this.#layers), ...model.tensors]);
     return { ...model, tensors, prefix: `${this.#label}${model.prefix}` };
   }
 

@@ -29,6 +29,8 @@ export interface RankShare {
   readonly eachIsCut: boolean;
   /** Ranks that share the vectors, null where nothing says. */
   readonly ranks: number | null;
+  /** Ranks that share each vector, where they are told apart: fewer have the same experts. */
+  readonly sharers: readonly number[] | null;
   readonly version: string | null;
   /** States have the numbers of the vectors. */
   readonly optimizer: RawOptimizer;
@@ -128,6 +130,7 @@ export async function readRankShare(
     stage: countOf(entryOf(state, 'zero_stage')),
     eachIsCut: form.masters === 'fp32_flat_groups',
     ranks: ranksOf(entryOf(state, 'partition_count')),
+    sharers: countsOf(entryOf(state, 'partition_count')),
     version: typeof version === 'string' ? version : null,
     optimizer,
     masters: mastersOf(torch, entryOf(state, form.masters), `${outer}.${form.masters}`),
