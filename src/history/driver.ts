@@ -25,7 +25,7 @@ export class DriverError extends Error {
   readonly reason: 'busy' | 'not-a-database' | 'other';
 
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
     this.name = 'DriverError';
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     if (code.startsWith('SQLITE_BUSY')) this.reason = 'busy';
@@ -70,6 +70,13 @@ export function openDriver(path: string, options: { readOnly: boolean }): Driver
       guard(() => void database.close());
     },
   };
+}
+
+/** libsql prints its own error value where a file cannot be opened. */
+function messageOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const code = /^ConnectionFailed\(.*: (\d+)"\)$/s.exec(text)?.[1];
+  return code === undefined ? text : `the database cannot be opened (SQLite code ${code})`;
 }
 
 function inTransaction<T>(exec: (sql: string) => void, work: () => T): T {

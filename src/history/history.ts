@@ -2,6 +2,7 @@
  * The memory of all runs in one state folder. An event is committed, with its number, before
  * anybody hears of it: kill -9 loses nothing and repeats nothing.
  */
+import { LaikaError } from '../checkpoint/errors.ts';
 import { activeAlerts, findAlert, saveAlert } from './alert-log.ts';
 import type { AlertRecord } from './alert-record.ts';
 import {
@@ -18,7 +19,7 @@ import {
   trustedCheckpoints,
 } from './checkpoint-log.ts';
 import { type Clock, timestamp } from './clock.ts';
-import type { Driver } from './driver.ts';
+import { type Driver, DriverError } from './driver.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 import { type EventFilter, passesFilter } from './event-filter.ts';
 import { appendEvents, headOf, oldestOf, pruneEvents, readEvents } from './event-log.ts';
@@ -102,21 +103,22 @@ export class History {
 
   /**
    * Stores all of it or nothing, then tells the listeners. Returns the events with their numbers.
+   * @throws LaikaError `state-invalid` where nothing can be written, for example on a full disk.
    */
   record(recording: Recording): readonly StoredEvent[] {
     const time = timestamp(this.#clock);
-    const stored = this.#driver.transaction(() => {
-      for (const sighting of recording.sightings ?? []) addSighting(this.#driver, sighting, time);
-      if (recording.checkpoint) insertCheckpoint(this.#driver, recording.checkpoint, time);
-      if (recording.alert) saveAlert(this.#driver, recording.alert);
+    const stored = this.#write((driver) => {
+      for (const sighting of recording.sightings ?? []) addSighting(driver, sighting, time);
+      if (recording.checkpoint) insertCheckpoint(driver, recording.checkpoint, time);
+      if (recording.alert) saveAlert(driver, recording.alert);
       const { memory } = recording;
       if (memory) {
-        this.#driver.run('INSERT OR REPLACE INTO memories VALUES (?,?)', memory.run, memory.text);
+        driver.run('INSERT OR REPLACE INTO memories VALUES (?,?)', memory.run, memory.text);
       }
       for (const run of new Set(recording.events.map((event) => event.run))) {
-        if (run !== null) this.#driver.run('INSERT OR IGNORE INTO runs VALUES (?,?)', run, time);
+        if (run !== null) driver.run('INSERT OR IGNORE INTO runs VALUES (?,?)', run, time);
       }
-      return appendEvents(this.#driver, recording.events, time);
+      return appendEvents(driver, recording.events, time);
     });
     for (const listener of this.#listeners) listener(stored);
     return stored;
@@ -172,7 +174,7 @@ export class History {
 
   /** A later pair showed that this one is bad: it is no base any more. */
   revoke(run: string, identity: string, reason: string): void {
-    revokeCheckpoint(this.#driver, { run, identity, reason });
+    this.#write((driver) => revokeCheckpoint(driver, { run, identity, reason }));
   }
 
   /** Paths of checkpoints that were seen and await their verdict. */
@@ -187,7 +189,7 @@ export class History {
 
   /** Forgets checkpoints that went away before they were judged. */
   forgetSightings(run: string, paths: readonly string[]): void {
-    forgetSightings(this.#driver, run, paths);
+    if (paths.length > 0) this.#write((driver) => forgetSightings(driver, run, paths));
   }
 
   /** Every checkpoint of the run that was ever judged, in order; those long deleted too. */
@@ -212,9 +214,9 @@ export class History {
 
   /** Keeps the newest `events` and the newest `results` documents of each run; both at least 1. */
   prune(keep: { readonly events: number; readonly results: number }): void {
-    this.#driver.transaction(() => {
-      pruneEvents(this.#driver, keep.events);
-      pruneResults(this.#driver, Math.max(1, keep.results));
+    this.#write((driver) => {
+      pruneEvents(driver, keep.events);
+      pruneResults(driver, Math.max(1, keep.results));
     });
   }
 
@@ -222,8 +224,36 @@ export class History {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#lock) this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (this.#lock) bringIn(this.#driver);
     this.#driver.close();
     this.#lock?.release();
   }
+
+  #write<T>(work: (driver: Driver) => T): T {
+    try {
+      return this.#driver.transaction(() => work(this.#driver));
+    } catch (error) {
+      throw error instanceof DriverError ? unwritable(this.folder, error) : error;
+    }
+  }
+}
+
+/** What does not fit on a full disk stays in the log, and the next writer finds it there. */
+function bringIn(driver: Driver): void {
+  try {
+    driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (!(error instanceof DriverError)) throw error;
+  }
+}
+
+function unwritable(folder: string, cause: DriverError): LaikaError {
+  const details = {
+    code: 'state-invalid' as const,
+    what: 'the history cannot be written',
+    where: folder,
+    why: cause.message,
+    next: 'free space on its disk, or give another folder with --state-dir',
+  };
+  return new LaikaError(details, { cause });
 }

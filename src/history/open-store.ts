@@ -19,7 +19,7 @@ export interface Store {
  */
 export function openWriter(folder: string): Store {
   prepareStateFolder(folder);
-  const lock = takeWriterLock(folder);
+  const lock = lockOf(folder);
   if (!lock) throw lockedBy(folder);
   let driver: Driver | null = null;
   try {
@@ -37,6 +37,14 @@ export function openWriter(folder: string): Store {
   } catch (error) {
     driver?.close();
     lock.release();
+    throw error instanceof DriverError ? unusable(folder, error.message) : error;
+  }
+}
+
+function lockOf(folder: string): WriterLock | null {
+  try {
+    return takeWriterLock(folder);
+  } catch (error) {
     throw error instanceof DriverError ? unusable(folder, error.message) : error;
   }
 }

@@ -25,12 +25,9 @@ export function seenAt(driver: Driver, { run, path }: SeenCheckpoint): string | 
   return row ? String(row.seen_at) : null;
 }
 
-/** Forgets all of them or none. */
+/** Called in a transaction: forgets all of them or none. */
 export function forgetSightings(driver: Driver, run: string, paths: readonly string[]): void {
-  if (paths.length === 0) return;
-  driver.transaction(() => {
-    for (const path of paths) {
-      driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
-    }
-  });
+  for (const path of paths) {
+    driver.run('DELETE FROM sightings WHERE run = ? AND path = ?', run, path);
+  }
 }

@@ -78,12 +78,16 @@ export function databasePath(folder: string): string {
 
 /**
  * The token that clients show: 32 random bytes as base64url, made when there is none.
- * @throws LaikaError `state-invalid` when the file holds something else.
+ * @throws LaikaError `state-invalid` when it cannot be written, or the file holds something else.
  */
 export function ensureToken(folder: string): string {
   const path = join(folder, 'token');
-  if (!existsSync(path)) replaceFile(path, `${randomBytes(32).toString('base64url')}\n`);
-  chmodSync(path, 0o600);
+  try {
+    if (!existsSync(path)) replaceFile(path, `${randomBytes(32).toString('base64url')}\n`);
+    chmodSync(path, 0o600);
+  } catch (error) {
+    throw invalid(path, 'the token cannot be written', (error as Error).message);
+  }
   return readToken(folder);
 }
 
@@ -100,9 +104,17 @@ export function readToken(folder: string): string {
   throw invalid(path, 'this is no token', 'one line of 32 to 256 base64url characters is expected');
 }
 
-/** Written by rename: a reader sees all of it or nothing. */
+/**
+ * Written by rename: a reader sees all of it or nothing.
+ * @throws LaikaError `state-invalid`
+ */
 export function writeWatchFile(folder: string, watch: WatchFile): void {
-  replaceFile(join(folder, 'watch.json'), `${JSON.stringify(watch)}\n`);
+  const path = join(folder, 'watch.json');
+  try {
+    replaceFile(path, `${JSON.stringify(watch)}\n`);
+  } catch (error) {
+    throw invalid(path, 'where the watcher answers cannot be written', (error as Error).message);
+  }
 }
 
 /** Says that nobody is watching; without a file it does nothing. */
@@ -136,8 +148,13 @@ function isWatchFile(value: unknown): value is WatchFile {
 
 function replaceFile(path: string, text: string): void {
   const fresh = `${path}.${randomBytes(4).toString('hex')}.new`;
-  writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' });
-  renameSync(fresh, path);
+  try {
+    writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' });
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
 }
 
 function invalid(where: string, what: string, why: string): LaikaError {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LaikaError } from '../../src/checkpoint/errors.ts';
@@ -235,4 +235,25 @@ test('can be read beside a writer and after it, but not written by a reader', ()
   const later = History.open(folder, { clock, readOnly: true });
   expect(later.headSeq).toBe(1);
   later.close();
+});
+
+test('says that the history cannot be written, and still closes', () => {
+  const folder = tempFolder();
+  const history = History.open(folder, { clock });
+  const other = openDriver(join(folder, 'laika.db'), { readOnly: false });
+  other.exec('DROP TABLE events');
+  other.close();
+  const { code, details } = codeOf(() => history.record({ events: [event()] }));
+  expect(code).toBe('state-invalid');
+  expect(details).toMatchObject({ what: 'the history cannot be written', where: folder });
+  expect(codeOf(() => history.prune({ events: 1, results: 1 })).code).toBe('state-invalid');
+  history.close();
+});
+
+test('says that the history cannot be used where its lock cannot be opened', () => {
+  const folder = tempFolder();
+  mkdirSync(join(folder, 'laika.lock'));
+  const { code, details } = codeOf(() => History.open(folder, { clock }));
+  expect(code).toBe('state-invalid');
+  expect(details.why).toMatch(/^the database cannot be opened \(SQLite code \d+\)$/);
 });

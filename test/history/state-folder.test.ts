@@ -72,3 +72,10 @@ test.skipIf(processStartedAt(process.pid) === null)(
     expect(readWatchFile(folder)).toBeNull();
   },
 );
+
+test('says which file of the state folder cannot be written', () => {
+  const missing = join(tempFolder(), 'gone');
+  const watch = { url: 'ws://127.0.0.1:1/', pid: 1, runs: [], startedAt: '' };
+  expect(() => ensureToken(missing)).toThrow(/the token cannot be written/);
+  expect(() => writeWatchFile(missing, watch)).toThrow(/cannot be written/);
+});
