@@ -2,6 +2,7 @@
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { EngineOptions } from '../engines/choose.ts';
 import type { DeclaredOptimizer } from '../scan/options.ts';
+import { rules } from '../verdict/rules.ts';
 import { type ExitPolicy, failOnChoices } from './exit-code.ts';
 import { type Output, parseOutput } from './output.ts';
 
@@ -33,11 +34,21 @@ export function invalid(what: string, where: string, next: string): LaikaError {
   return new LaikaError({ code: 'arguments-invalid', what, where, next });
 }
 
-/** A finite number of at least 0, or the error that names its flag. */
-export function positive(text: string, flag: string): number {
+/** A finite number of at least 0, or the error that names its flag and shows an `example`. */
+export function positive(text: string, flag: string, example = '0.001'): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw invalid('not a number of at least 0', `${flag} ${text}`, `for example ${flag} 0.001`);
+  throw invalid('not a number of at least 0', `${flag} ${text}`, `for example ${flag} ${example}`);
+}
+
+/** A longer pause would pass what a timer can count, and end at once. */
+const pauseMost = 86_400;
+
+/** Seconds between two looks. @throws LaikaError `arguments-invalid`. */
+export function pauseSeconds(text: string): number {
+  const seconds = positive(text, '--interval', '5');
+  if (seconds <= pauseMost) return seconds;
+  throw invalid('a pause of more than a day', `--interval ${text}`, 'for example --interval 5');
 }
 
 const optimizerKeys = {
@@ -79,14 +90,14 @@ export function engineOptions(flags: RawFlags): EngineOptions {
 }
 
 function mebibytes(text: string): number {
-  return Math.floor(positive(text, '--gpu-mem') * 2 ** 20);
+  return Math.floor(positive(text, '--gpu-mem', '512') * 2 ** 20);
 }
 
 /** More threads than any machine has. */
 const threadsMax = 256;
 
 function wholeThreads(text: string): number {
-  const threads = positive(text, '--threads');
+  const threads = positive(text, '--threads', '2');
   if (Number.isInteger(threads) && threads >= 1 && threads <= threadsMax) return threads;
   throw invalid(
     `not a whole number from 1 to ${threadsMax}`,
@@ -124,8 +135,19 @@ export function exitPolicy(flags: RawFlags): ExitPolicy {
   return {
     failOn,
     exitZero: flags.exitZero === true,
-    require: flags.require ?? [],
-    minCoverage:
-      flags.minCoverage === undefined ? null : positive(flags.minCoverage, '--min-coverage'),
+    require: (flags.require ?? []).map(knownRule),
+    minCoverage: flags.minCoverage === undefined ? null : percent(flags.minCoverage),
   };
+}
+
+/** A rule that is none would never be met, and nobody would know why. */
+function knownRule(id: string): string {
+  if (rules.some((rule) => rule.id === id)) return id;
+  throw invalid('no such rule', `--require ${id}`, '`laika rules` lists them all');
+}
+
+function percent(text: string): number {
+  const share = positive(text, '--min-coverage', '90');
+  if (share <= 100) return share;
+  throw invalid('more than all', `--min-coverage ${text}`, 'give a percentage from 0 to 100');
 }

@@ -23,7 +23,7 @@ import {
   positive,
   type RawFlags,
 } from './flags.ts';
-import { writeResult } from './output.ts';
+import { throwUnlessAsked, writeResult } from './output.ts';
 import { showProgress } from './progress.ts';
 import { shellCommand } from './shell-words.ts';
 
@@ -43,9 +43,18 @@ export interface Listing {
 
 /** What the flags tell about the run; the log is found beside the checkpoint where none is named. */
 export async function scanOptions(flags: RawFlags, head: string): Promise<ScanOptions> {
-  const log = flags.log ? await readLogs(flags.log) : (await findLogs(head)).log;
+  const told = await toldOptions(flags);
+  return flags.log ? told : { ...told, log: (await findLogs(head)).log };
+}
+
+/**
+ * What the flags alone tell. A command that judges many checkpoints asks once before the first: a flag
+ * that is wrong is a fault of the call, not of each checkpoint.
+ * @throws LaikaError `arguments-invalid`, or what is wrong with a file that a flag names.
+ */
+export async function toldOptions(flags: RawFlags): Promise<ScanOptions> {
   return {
-    log,
+    ...(flags.log ? { log: await readLogs(flags.log) } : {}),
     ...(flags.optimizer === undefined ? {} : { optimizer: parseOptimizer(flags.optimizer) }),
     ...(flags.lrMax === undefined ? {} : { lrMax: positive(flags.lrMax, '--lr-max') }),
     ...(flags.clipNorm === undefined ? {} : { clipNorm: positive(flags.clipNorm, '--clip-norm') }),
@@ -141,9 +150,7 @@ export async function judgeWithFlags(
   const policy = exitPolicy(flags);
   const outputs = outputsOf(flags);
   const result = await documentOf(flags, listing, choose);
-  // An error is talk, not product, unless a program asked for the document.
-  if (result.error && outputs.every(({ format }) => format === 'text'))
-    throw new LaikaError(result.error);
+  throwUnlessAsked(result, outputs);
   writeResult(result, outputs, {
     fails: failsOn(policy),
     ...(listing.text ? { text: listing.text } : {}),

@@ -48,6 +48,11 @@ function render(result: Result, format: Output['format'], rendering: Rendering):
   return (rendering.text ?? renderText)(result);
 }
 
+/** An error is talk, not product, unless a program asked for the document. @throws that error. */
+export function throwUnlessAsked({ error }: Result, outputs: readonly Output[]): void {
+  if (error && outputs.every(({ format }) => format === 'text')) throw new LaikaError(error);
+}
+
 /** Writes every requested form; `text` on standard output where nothing was asked. */
 export function writeResult(
   result: Result,

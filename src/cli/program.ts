@@ -1,6 +1,6 @@
 /** The commands and their flags. Everything behind a command is loaded when it runs. */
 import { Command, CommanderError } from 'commander';
-import { isLaikaError } from '../checkpoint/errors.ts';
+import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import { version } from '../package.ts';
 import { escapeText } from '../report/escape.ts';
 import { useS3Settings } from '../sources/open-path.ts';
@@ -116,7 +116,7 @@ function addHelp(program: Command, run: Run): void {
     .option('--output <format>', 'text or json', 'text')
     .action(async (id: string | undefined, flags: { output: string }) => {
       const { rulesCommand } = await import('./rules.ts');
-      await run(rulesCommand(id, flags.output === 'json', write));
+      await run(rulesCommand(id, flags.output, write));
     });
   program
     .command('doctor')
@@ -132,6 +132,36 @@ function addHelp(program: Command, run: Run): void {
       const { runDemo } = await import('../demo/demo.ts');
       await run(runDemo(write));
     });
+}
+
+/** An empty path is the working folder to Node, and hardly ever what a script meant. */
+function refuseEmpty(command: Command): void {
+  const words = [...command.args, ...Object.values(command.opts()).flat()];
+  if (!words.includes('')) return;
+  throw new LaikaError({
+    code: 'arguments-invalid',
+    what: 'an argument is empty',
+    where: `laika ${command.name()}`,
+    next: 'a variable of the script that calls it may not be set',
+  });
+}
+
+/**
+ * A reader that closed the pipe (`laika … | head`) is no error. Output that cannot be written is one
+ * for whoever waits for it, and no reason to end a watcher. Nobody is left to tell of standard error.
+ */
+function guardStreams(): void {
+  let isTold = false;
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || isTold) return;
+    isTold = true;
+    process.stderr.write(`laika: standard output cannot be written: ${error.message}\n`);
+    process.on('exit', (code) => {
+      // What was found wins, as it does over everything else that ends with 2.
+      if (code === 0 || code === 3) process.exitCode = 2;
+    });
+  });
 }
 
 /** Our own bug: one line, and the stack only when asked for. */
@@ -158,10 +188,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   addChecks(program, run);
   addService(program, run);
   addHelp(program, run);
-  // A reader that closed the pipe (`laika … | head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  program.hook('preAction', (_program, command) => refuseEmpty(command));
+  guardStreams();
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -3,6 +3,7 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import { encodeJson } from '../records/numbers.ts';
 import { wrapText } from '../report/wording.ts';
 import { type Rule, rules, rulesDigest } from '../verdict/rules.ts';
+import { invalid } from './flags.ts';
 
 const width = 78;
 
@@ -38,12 +39,15 @@ function listing(): string {
   ].join('\n');
 }
 
-/** Prints to `write`; returns the exit code. */
+/** Prints to `write`; returns the exit code. @throws LaikaError `arguments-invalid`. */
 export function rulesCommand(
   id: string | undefined,
-  json: boolean,
+  output: string,
   write: (text: string) => void,
 ): number {
+  if (output !== 'text' && output !== 'json') {
+    throw invalid('rules prints text or json', `--output ${output}`, 'use --output json');
+  }
   const found = id === undefined ? rules : rules.filter((rule) => rule.id === id);
   if (found.length === 0) {
     throw new LaikaError({
@@ -53,7 +57,7 @@ export function rulesCommand(
       next: 'laika rules lists them all',
     });
   }
-  if (json) write(`${encodeJson({ digest: rulesDigest, rules: found }, 1)}\n`);
+  if (output === 'json') write(`${encodeJson({ digest: rulesDigest, rules: found }, 1)}\n`);
   else write(id === undefined ? listing() : inFull(found[0] as Rule));
   return 0;
 }

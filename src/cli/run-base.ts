@@ -5,6 +5,7 @@ import type { Problem } from '../checkpoint/problem.ts';
 import { type FoundCheckpoint, findCheckpoints, isRunFolder } from '../formats/find-checkpoints.ts';
 import { runMarkerProblems } from '../formats/run-markers.ts';
 import { databasePath } from '../history/state-folder.ts';
+import { escapeText } from '../report/escape.ts';
 import { openPath } from '../sources/open-path.ts';
 import { absolutePath } from '../sources/source-path.ts';
 import { systemClock } from '../watch/system-clock.ts';
@@ -31,6 +32,13 @@ async function lastTrusted(
   }
 }
 
+/** What is newer than the one that is judged, and says nothing yet: being written, or torn. */
+function tellSkipped(newer: readonly FoundCheckpoint[]): void {
+  for (const { path } of newer) {
+    process.stderr.write(`laika: newer, but not complete: ${escapeText(path, true)}\n`);
+  }
+}
+
 async function markersOf(run: string): Promise<readonly Problem[]> {
   const source = await openPath(run);
   try {
@@ -50,7 +58,8 @@ export async function chooseBase(
   stateDir: string | undefined,
 ): Promise<Checked | null> {
   if (!(await isRunFolder(path))) return null;
-  const complete = (await findCheckpoints(path)).filter((each) => each.complete);
+  const found = await findCheckpoints(path);
+  const complete = found.filter((each) => each.complete);
   const head = complete.at(-1);
   if (!head) {
     throw new LaikaError({
@@ -60,6 +69,7 @@ export async function chooseBase(
       next: 'name one checkpoint, or wait until the trainer has written one',
     });
   }
+  tellSkipped(found.slice(found.lastIndexOf(head) + 1));
   const earlier = complete.slice(0, -1);
   const trusted = await lastTrusted(path, stateFolder(stateDir), earlier);
   const problems = await markersOf(path);

@@ -6,8 +6,8 @@ import { emptyRunMemory } from '../suspicions/run-memory.ts';
 import { judge } from '../verdict/judge.ts';
 import type { JudgeRequest } from '../watch/candidate.ts';
 import { applyConfig } from './config.ts';
-import { exitPolicy, invalid, positive, type RawFlags } from './flags.ts';
-import { againCommand, engineOf, scanOptions } from './judge-with-flags.ts';
+import { exitPolicy, invalid, pauseSeconds, type RawFlags } from './flags.ts';
+import { againCommand, engineOf, scanOptions, toldOptions } from './judge-with-flags.ts';
 import { stateFolder } from './state-folder.ts';
 import { watchCommand } from './watch.ts';
 
@@ -29,6 +29,9 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
   const flags: WatchFlags = applyConfig(given);
   const output = outputOf(flags);
   const policy = exitPolicy(flags);
+  const intervalSeconds = pauseSeconds(flags.interval ?? '5');
+  // Later each checkpoint would be recorded as one that cannot be judged, and not be judged again.
+  await toldOptions(flags);
   const engine = await engineOf(flags, { polite: true });
   let warned = false;
   const warn = () => {
@@ -40,7 +43,7 @@ export async function runWatch(runs: readonly string[], given: WatchFlags): Prom
   try {
     return await watchCommand({
       runs,
-      intervalSeconds: positive(flags.interval ?? '5', '--interval'),
+      intervalSeconds,
       once: flags.once === true,
       ...(flags.listen === undefined ? {} : { listen: flags.listen }),
       ...(flags.socket === undefined ? {} : { socket: flags.socket }),

@@ -2,9 +2,11 @@
 
 const numbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
-/** Aborts at the first signal. */
+/** Aborts at the first signal, or when it is asked to. */
 export interface StopSignals {
   readonly signal: AbortSignal;
+  /** As the first signal does. */
+  ask(): void;
   /** Gives the signals back to Node. */
   forget(): void;
 }
@@ -20,6 +22,7 @@ export function listenForStop(): StopSignals {
   for (const name of names) process.on(name, stop);
   return {
     signal: controller.signal,
+    ask: () => controller.abort(),
     forget: () => {
       for (const name of names) process.off(name, stop);
     },

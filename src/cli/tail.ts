@@ -1,11 +1,10 @@
 /** `laika tail [URL]`: events of a running watcher as lines. */
-
+import { LaikaError } from '../checkpoint/errors.ts';
 import type { Clock } from '../history/clock.ts';
 import { readToken, readWatchFile } from '../history/state-folder.ts';
 import { type FollowOptions, followStream, type ReceivedEvent } from '../server/follow.ts';
 import { systemClock } from '../watch/system-clock.ts';
 import { eventLine } from './event-line.ts';
-import { listenForStop } from './stop-signals.ts';
 
 /** The command’s flags, read. */
 export interface TailCommandOptions {
@@ -23,7 +22,7 @@ export interface TailCommandOptions {
   readonly stderr: (text: string) => void;
   readonly clock?: Clock;
   readonly backoff?: FollowOptions['backoff'];
-  /** Ends the command; without it SIGTERM and SIGINT do. */
+  /** Ends the command. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,25 +32,31 @@ export interface TailCommandOptions {
  */
 export async function tailCommand(options: TailCommandOptions): Promise<number> {
   const { url, stateDir, since, once, stdout, stderr, output, backoff } = options;
-  const stop = options.signal ? null : listenForStop();
-  try {
-    await followStream({
-      ...{ since, once },
-      clock: options.clock ?? systemClock,
-      signal: options.signal ?? stop?.signal ?? new AbortController().signal,
-      address: () => {
-        const found = url ?? readWatchFile(stateDir)?.url;
-        if (found === undefined) return null;
-        return { url: found, token: options.token ?? readToken(stateDir) };
-      },
-      onEvent: (event) => stdout(`${output === 'text' ? lineOf(event) : JSON.stringify(event)}\n`),
-      onNotice: (line) => stderr(`${line}\n`),
-      ...(backoff ? { backoff } : {}),
-    });
-    return 0;
-  } finally {
-    stop?.forget();
-  }
+  if (url === undefined && !readWatchFile(stateDir)) throw nobodyAt(stateDir);
+  await followStream({
+    ...{ since, once },
+    clock: options.clock ?? systemClock,
+    signal: options.signal ?? new AbortController().signal,
+    address: () => {
+      const found = url ?? readWatchFile(stateDir)?.url;
+      if (found === undefined) return null;
+      return { url: found, token: options.token ?? readToken(stateDir) };
+    },
+    onEvent: (event) => stdout(`${output === 'text' ? lineOf(event) : JSON.stringify(event)}\n`),
+    onNotice: (line) => stderr(`${line}\n`),
+    ...(backoff ? { backoff } : {}),
+  });
+  return 0;
+}
+
+function nobodyAt(stateDir: string): LaikaError {
+  return new LaikaError({
+    code: 'connection-failed',
+    what: 'no watcher could be followed',
+    where: stateDir,
+    why: 'no watcher runs on this state folder',
+    next: 'start `laika watch`, or name the state folder of one with --state-dir',
+  });
 }
 
 function lineOf({ time, type, data }: ReceivedEvent): string {

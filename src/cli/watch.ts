@@ -1,4 +1,5 @@
 /** `laika watch RUN...`: follow run folders, judge each checkpoint, serve what was found. */
+import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve, sep } from 'node:path';
 import { LaikaError } from '../checkpoint/errors.ts';
@@ -16,7 +17,7 @@ import type { Discover, Judge } from '../watch/candidate.ts';
 import { systemClock } from '../watch/system-clock.ts';
 import { type OnceReport, Watcher } from '../watch/watcher.ts';
 import { eventLine } from './event-line.ts';
-import { type ExitPolicy, exitCode } from './exit-code.ts';
+import { type ExitPolicy, exitCode, unmetDemands } from './exit-code.ts';
 import { listenForStop } from './stop-signals.ts';
 
 /** The command’s flags, read, and what it works with. */
@@ -53,7 +54,8 @@ const patienceMs = 2000;
  * @throws LaikaError `state-locked`, `state-invalid`, `connection-failed`, `arguments-invalid`
  */
 export async function watchCommand(options: WatchCommandOptions): Promise<number> {
-  const runs = options.runs.map(absolutePath);
+  const runs = [...new Set(options.runs.map(absolutePath))];
+  checkFolders(runs);
   const stateDir = resolve(options.stateDir);
   checkApart(runs, stateDir);
   const at = listenAt(options);
@@ -155,13 +157,19 @@ function onceExitCode(
     options.stderr(`${failure.message}\n`);
     return 2;
   });
+  for (const path of report.incomplete) options.stderr(`not complete, not judged: ${path}\n`);
   for (const row of report.checkpoints) {
-    codes.push(exitCode(resultOf(history, row), options.policy));
+    const result = resultOf(history, row);
+    codes.push(exitCode(result, options.policy));
+    for (const demand of unmetDemands(result, options.policy)) {
+      options.stderr(`${row.path}: ${demand}\n`);
+    }
     if (row.judgedAt >= startedAt || options.output === 'ndjson') continue;
     const { path, step, verdict, judgedAt: time } = row;
     const data = { checkpoint: { path, step }, verdict, detail: 'judged before' };
     options.stdout(`${eventLine({ time, type: 'dev.laika.checkpoint.verdict.v1', data })}\n`);
   }
+  if (codes.length === 0) options.stderr(`no complete checkpoint in ${options.runs.join(', ')}\n`);
   // 1 wins over 2, 2 over 0, and 3 says that nothing at all was checked.
   return [1, 2, 0].find((code) => codes.includes(code)) ?? 3;
 }
@@ -192,6 +200,26 @@ function listenAt({ listen, socket }: WatchCommandOptions): ListenAt {
     what: 'this is no address to listen on',
     where: `--listen ${text}`,
     next: 'give HOST:PORT, such as 127.0.0.1:7474; port 0 takes a free one',
+  });
+}
+
+/** A folder may be made later; a file never becomes one. */
+function checkFolders(runs: readonly string[]): void {
+  const file = runs.find((run) => {
+    try {
+      return statSync(run, { throwIfNoEntry: false })?.isFile();
+    } catch {
+      // The first look tells why it cannot be read.
+      return false;
+    }
+  });
+  if (file === undefined) return;
+  throw new LaikaError({
+    code: 'arguments-invalid',
+    what: 'a watcher follows folders',
+    where: file,
+    why: 'it is a file',
+    next: 'name the folder it lies in; `laika validate FILE` judges it alone',
   });
 }
 

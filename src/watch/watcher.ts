@@ -33,6 +33,8 @@ export interface HealthCheck {
 export interface OnceReport {
   /** All that are there and have a verdict, whether they were judged now or before. */
   readonly checkpoints: readonly CheckpointRow[];
+  /** Paths of those that are there and not complete: being written, or torn. */
+  readonly incomplete: readonly string[];
   /** Runs that could not be listed. */
   readonly failures: readonly LaikaError[];
 }
@@ -106,7 +108,12 @@ export class Watcher {
       }
     }
     this.#looks += 1;
-    return { checkpoints: this.#states.flatMap((state) => this.#known(state)), failures };
+    const there = this.#states.flatMap((state) => state.listing);
+    return {
+      checkpoints: this.#states.flatMap((state) => this.#known(state)),
+      incomplete: there.filter(({ complete }) => !complete).map(({ path }) => path),
+      failures,
+    };
   }
 
   /** Health of the watch itself; a corrupt checkpoint is the run's, and changes nothing here. */

@@ -1,10 +1,18 @@
 /** Bad input ends in the right exit code and one clear message: what, where, why, what next. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { laika } from './laika.ts';
+import { laika, laikaInto } from './laika.ts';
 
 const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 const healthy = fixture('recorded/snapshot-gan/checkpoint-000110.safetensors');
@@ -22,6 +30,9 @@ beforeAll(() => {
   mkdirSync(at('nothing'));
   mkdirSync(at('run'));
   copyFileSync(healthy, at('run/checkpoint-000110.safetensors'));
+  mkdirSync(at('torn-run'));
+  copyFileSync(healthy, at('torn-run/checkpoint-000110.safetensors'));
+  copyFileSync(at('cut.safetensors'), at('torn-run/checkpoint-000120.safetensors'));
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -50,6 +61,13 @@ describe('what cannot be checked ends with 2, and says what helps', () => {
     ['a log that is not there', ['validate', 'run', '--log', 'gone.jsonl'], /gone\.jsonl/],
     ['a rule that is none', ['rules', 'moment-abound'], /no such rule/],
     ['a command that is none', ['valdate', 'run'], /unknown command|Did you mean/],
+    ['a rule that cannot be required', ['validate', 'run', '--require', 'moment'], /no such rule/],
+    ['more coverage than all', ['validate', 'run', '--min-coverage', '101'], /from 0 to 100/],
+    ['an empty path', ['validate', ''], /argument is empty/],
+    ['an empty base', ['validate', 'run', '--base', ''], /argument is empty/],
+    ['rules in a form that is none', ['rules', '--output', 'xml'], /--output xml/],
+    ['a pause that no timer counts', ['watch', 'run', '--interval', '1e12'], /--interval 1e12/],
+    ['an address that is none', ['tail', 'localhost', '--state-dir', 'nothing'], /not the address/],
     ['a watcher that is not there', ['tail', '--state-dir', 'nothing', '--once'], /watcher/],
   ])('%s', async (_name, words, message) => {
     const inFolder = words.map((word) =>
@@ -102,14 +120,41 @@ describe('exit codes', () => {
     expect((await laika(['validate', at('cut.safetensors'), '--exit-zero'])).code).toBe(0);
   });
 
-  it('judges the newest checkpoint of a run folder', async () => {
-    const { code, stdout } = await laika(['validate', at('run')]);
+  it('judges the newest checkpoint of a run folder that is complete, and names newer ones', async () => {
+    const { code, stdout, stderr } = await laika(['validate', at('torn-run')]);
+    expect(stderr).toMatch(/newer, but not complete: .*checkpoint-000120/);
     expect(code).toBe(0);
     expect(stdout).toMatch(/INTACT .*checkpoint-000110/);
   });
 });
 
 describe('watch', () => {
+  it('records nothing where a flag is wrong: it would not be judged again', async () => {
+    const words = ['watch', at('run'), '--once', '--state-dir', at('flag-state')];
+    const { code, text } = await shown([...words, '--optimizer', 'adamw']);
+    expect(code).toBe(2);
+    expect(text).toMatch(/^laika: not a declaration/);
+    expect((await laika([...words, '--log', at('gone.jsonl')])).code).toBe(2);
+    const { stdout } = await laika(words);
+    expect(stdout).toMatch(/ intact .*checkpoint-000110/);
+    expect(stdout).not.toMatch(/judged before/);
+  });
+
+  it('says why a look at a folder ends with 2 or 3', async () => {
+    const state = ['--once', '--state-dir', at('look-state')];
+    const empty = await shown(['watch', at('nothing'), ...state]);
+    expect(empty.code).toBe(3);
+    expect(empty.text).toMatch(/no complete checkpoint/);
+    const required = ['--require', 'moment-increment'];
+    const torn = await shown(['watch', at('torn-run'), at('torn-run'), ...state, ...required]);
+    expect(torn.code).toBe(2);
+    expect(torn.text).toMatch(/not complete, not judged: .*checkpoint-000120/);
+    expect(torn.text.match(/--require moment-increment: it judged nothing/g)).toHaveLength(1);
+    const file = await shown(['watch', healthy, ...state]);
+    expect(file.code).toBe(2);
+    expect(file.text).toMatch(/follows folders/);
+  });
+
   it('serves on a Unix socket where one is given, and at one place only', async () => {
     const words = ['watch', at('run'), '--once', '--state-dir', at('watch-state')];
     const socket = ['--socket', at('watch.sock')];
@@ -119,6 +164,20 @@ describe('watch', () => {
     expect(both).toBe(2);
     expect(text).toMatch(/at one place/);
   });
+});
+
+describe('output', () => {
+  const full = '/dev/full';
+
+  it.skipIf(!existsSync(full))(
+    'that cannot be written ends with 2, and with one line',
+    async () => {
+      const { code, stderr } = await laikaInto(full, ['validate', healthy]);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/^laika: standard output cannot be written: .*\n$/);
+      expect((await laikaInto(full, ['validate', at('cut.safetensors')])).code).toBe(1);
+    },
+  );
 });
 
 describe('configuration', () => {

@@ -1,6 +1,6 @@
 /** Runs the built command line as a user would: a real process, its exit code, both streams. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Result } from '../../src/verdict/result.ts';
 
@@ -52,6 +52,26 @@ export function laika(
     child.on('close', (code) => {
       clearInterval(watch);
       resolve({ code, stdout, stderr, peakBytes });
+    });
+  });
+}
+
+/** With standard output in the file at `path`; what it says on standard error. */
+export function laikaInto(
+  path: string,
+  words: readonly string[],
+): Promise<{ code: number | null; stderr: string }> {
+  const file = openSync(path, 'w');
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [entry, ...words], { stdio: ['ignore', file, 'pipe'] });
+    let stderr = '';
+    child.stderr?.on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      closeSync(file);
+      resolve({ code, stderr });
     });
   });
 }
