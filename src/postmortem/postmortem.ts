@@ -47,9 +47,11 @@ function inCommon(walked: Walk['walked'], next: string): Finding[] {
 
 /** The document of `laika postmortem`. */
 export function postmortemDocument(walk: Walk): Result {
-  const { walked, firstBad, lastGood, inherits } = walk;
+  const { walked, firstBad, firstBadState, lastGood, inherits } = walk;
   const shown = firstBad?.shown;
-  const found = shown?.findings ?? [];
+  // A damaged file before it would hide what the state of the run died of.
+  const later = firstBadState === firstBad ? null : firstBadState;
+  const found = [...(shown?.findings ?? []), ...(later?.shown.findings ?? [])];
   const verdict = walked.reduce<Verdict>(
     (worst, { result }) => worse(worst, result.verdict ?? 'unverified'),
     'intact',
@@ -58,13 +60,14 @@ export function postmortemDocument(walk: Walk): Result {
   const part: PostmortemPart = {
     first_bad: firstBad ? { checkpoint: firstBad.path, step: firstBad.step } : null,
     shown_by: firstBad?.shownBy ?? null,
-    blast: blastOf(found, inherits),
+    blast: blastOf(found, later ? [later.path, ...inherits] : inherits),
     resume: resumeAdvice(lastGood?.result.checkpoint ?? null),
     walked: walked.map(({ path, step, base, result }) => ({
       checkpoint: path,
       step,
       base,
       verdict: result.verdict ?? 'unverified',
+      ...(result.error ? { error: result.error } : {}),
     })),
   };
   const subject = shown ?? last;

@@ -34,9 +34,11 @@ export interface Bad extends Walked {
 export interface Walk {
   readonly walked: readonly Walked[];
   readonly firstBad: Bad | null;
-  /** The last checkpoint to trust: before the first bad one. */
+  /** The first bad one that hands its fault on: the first bad one itself, unless only its files are. */
+  readonly firstBadState: Bad | null;
+  /** The last checkpoint to trust: before the first one whose state is bad. */
   readonly lastGood: Walked | null;
-  /** Checkpoints after the first bad one that inherit it, or cannot be told apart from those that do. */
+  /** Checkpoints after `firstBadState` that inherit it, or cannot be told apart from those that do. */
   readonly inherits: readonly string[];
 }
 
@@ -48,13 +50,18 @@ function isBad(result: Result): boolean {
   return result.verdict === 'corrupt' || result.verdict === 'suspect';
 }
 
-/** Does it stand on findings about this checkpoint alone, which need no base? */
-function isBadAlone(result: Result): boolean {
-  return (result.findings ?? []).some((finding) => {
-    const { kind, severity } = finding;
-    const isAboutFiles = kind === 'structure' || kind === 'security';
-    return isAboutFiles && severity !== 'info' && !isAboutBase(finding);
-  });
+/**
+ * Are its own files damaged? What else is found there follows from it; code in a pickle explains no
+ * broken law.
+ */
+function isBadFile({ findings = [] }: Result): boolean {
+  const loud = findings.filter((each) => each.severity !== 'info' && !isAboutBase(each));
+  const kinds = new Set(loud.map(({ kind }) => kind));
+  return kinds.has('structure') || (kinds.size === 1 && kinds.has('security'));
+}
+
+function shownByItself(here: Walked): Bad {
+  return { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
 }
 
 class Walker {
@@ -62,7 +69,9 @@ class Walker {
   readonly #read: ReadElement;
   readonly walked: Walked[] = [];
   readonly trusted: Walked[] = [];
-  bad: Bad | null = null;
+  /** Damaged files, which hand nothing on: training went on from memory. */
+  badFile: Bad | null = null;
+  badState: Bad | null = null;
   readonly inherits: string[] = [];
 
   constructor(judge: JudgePair, read: ReadElement) {
@@ -75,16 +84,26 @@ class Walker {
     const result = await this.#judge(path, base);
     const here: Walked = { path, step: result.checkpoint?.step ?? null, base, result };
     this.walked.push(here);
-    if (this.bad) await this.#afterBad(here, this.bad);
+    if (this.badState) await this.#afterBad(here, this.badState);
     else if (!isBad(result)) this.#trust(here);
-    else await this.#firstBad(here);
+    else if (isBadFile(result)) this.badFile ??= shownByItself(here);
+    else this.badState = await this.#firstBadState(here);
   }
 
   /** What history says of a checkpoint that is gone: it can be the first bad one, never a base. */
   recall(here: Walked): void {
     this.walked.push(here);
-    if (this.bad || !isBad(here.result)) return;
-    this.bad = { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
+    if (this.badState || !isBad(here.result)) return;
+    if (isBadFile(here.result)) this.badFile ??= shownByItself(here);
+    else this.badState = shownByItself(here);
+  }
+
+  /** The one that was written first. */
+  get firstBad(): Bad | null {
+    const { badFile, badState } = this;
+    if (!badFile || !badState) return badFile ?? badState;
+    const place = ({ path }: Bad) => this.walked.findIndex((each) => each.path === path);
+    return place(badState) < place(badFile) ? badState : badFile;
   }
 
   #trust(here: Walked): void {
@@ -95,18 +114,17 @@ class Walker {
    * The pair (base, here) does not fit. The base is the bad one where the element that shows it stands
    * out in the base alone, and (the one before the base, here) fits.
    */
-  async #firstBad(here: Walked): Promise<void> {
+  async #firstBadState(here: Walked): Promise<Bad> {
     const base = this.trusted.at(-1);
     const before = this.trusted.at(-2);
-    if (base && before && !isBadAlone(here.result) && (await this.#isOutlier(before, base, here))) {
+    if (base && before && (await this.#isOutlier(before, base, here))) {
       const across = await this.#judge(here.path, before.path);
       if (!isBad(across)) {
         this.trusted.pop();
-        this.bad = { ...base, shownBy: { base: base.path, head: here.path }, shown: here.result };
-        return;
+        return { ...base, shownBy: { base: base.path, head: here.path }, shown: here.result };
       }
     }
-    this.bad = { ...here, shownBy: { base: here.base, head: here.path }, shown: here.result };
+    return shownByItself(here);
   }
 
   /** Does some element that breaks a law stand out in `base`, against the ones before and after it? */
@@ -130,8 +148,6 @@ class Walker {
       this.inherits.push(here.path);
       return;
     }
-    // An unreadable or cut file hands nothing on: training went on from memory.
-    if (isBadAlone(bad.result)) return;
     if (bad.isGone) {
       this.inherits.push(here.path);
       return;
@@ -152,7 +168,8 @@ export async function walkRun(
     if (typeof stop === 'string') await walker.visit(stop);
     else walker.recall(stop.remembered);
   }
-  const { walked, bad, trusted, inherits } = walker;
-  const good = trusted.filter(({ path }) => path !== bad?.path).at(-1) ?? null;
-  return { walked, firstBad: bad, lastGood: good && isQuiet(good.result) ? good : null, inherits };
+  const { walked, firstBad, badState, trusted, inherits } = walker;
+  const good = trusted.filter(({ path }) => path !== badState?.path).at(-1) ?? null;
+  const lastGood = good && isQuiet(good.result) ? good : null;
+  return { walked, firstBad, firstBadState: badState, lastGood, inherits };
 }

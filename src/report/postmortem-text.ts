@@ -1,4 +1,5 @@
 /** `laika postmortem` for a terminal: the walk, the first bad checkpoint, the last good one, how to go on. */
+import type { ErrorDetails } from '../checkpoint/errors.ts';
 import type { Place, PostmortemPart, Result } from '../verdict/result.ts';
 import { escapeText } from './escape.ts';
 import { renderFindings } from './text.ts';
@@ -18,10 +19,28 @@ function labelled(label: string, text: string): string[] {
 }
 
 function walkLines({ walked }: PostmortemPart): string[] {
-  return walked.map(({ checkpoint, step, verdict }) => {
+  return walked.flatMap(({ checkpoint, step, verdict, error }) => {
     const name = checkpoint.split('/').at(-1) as string;
-    return `    ${verdict.padEnd(13)} ${step === null ? '' : `step ${step}  `}${escapeText(name)}`;
+    const at = step === null ? '' : `step ${step}  `;
+    const why = error ? wrapText(escapeText(whyText(error), true), width - 18) : [];
+    return [
+      `    ${verdict.padEnd(13)} ${at}${escapeText(name)}`,
+      ...why.map((line) => `${' '.repeat(18)}${line}`),
+    ];
   });
+}
+
+function whyText({ what, why }: ErrorDetails): string {
+  return why === undefined ? what : `${what}: ${why}`;
+}
+
+/** What could not be judged is never counted among what passed. */
+function headline({ first_bad: bad, walked }: PostmortemPart): string {
+  if (bad) return `FIRST BAD  ${placeText(bad)}`;
+  const open = walked.filter(({ verdict }) => verdict === 'unverified').length;
+  if (open === 0) return 'NOTHING FOUND  every surviving checkpoint passed what could be checked';
+  if (open === walked.length) return 'CANNOT TELL  no surviving checkpoint could be judged';
+  return `NOTHING FOUND  but ${open} of ${walked.length} checkpoints could not be judged`;
 }
 
 function blastLines({ blast, shown_by }: PostmortemPart): string[] {
@@ -56,9 +75,7 @@ export function renderPostmortem(result: Result): string {
   if (!postmortem) return '';
   const { first_bad: bad } = postmortem;
   const lines = [
-    bad
-      ? `FIRST BAD  ${placeText(bad)}`
-      : 'NOTHING FOUND  every surviving checkpoint passed what could be checked',
+    headline(postmortem),
     '',
     `  walked, oldest first`,
     ...walkLines(postmortem),

@@ -115,6 +115,13 @@ export interface Place {
 }
 
 /** What a walk over a dead run found; `Result.verdict` is the worst of the run, `trusted` the last good one. */
+/** A checkpoint on the way; `error`: why it could not be judged. */
+export interface WalkedPart extends Place {
+  readonly base: string | null;
+  readonly verdict: Verdict;
+  readonly error?: ErrorDetails;
+}
+
 export interface PostmortemPart {
   readonly first_bad: Place | null;
   /** The pair whose laws show it; base null: one checkpoint by itself. */
@@ -129,7 +136,7 @@ export interface PostmortemPart {
   /** How to go on in the framework that wrote the files. */
   readonly resume: string;
   /** Every checkpoint that was judged, in order. */
-  readonly walked: readonly (Place & { readonly base: string | null; readonly verdict: Verdict })[];
+  readonly walked: readonly WalkedPart[];
 }
 
 export interface Result {

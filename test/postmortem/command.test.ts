@@ -57,12 +57,40 @@ describe('postmortem', () => {
     expect(recurring?.[0]?.message).toMatch(/lane \(index mod 32\) 7 is behind 4 of 4/);
   });
 
-  it('walks past a cut file and trusts what came before it', async () => {
+  it('walks past a cut file, and resumes from the last one that is whole', async () => {
     writeFileSync(checkpoint(120), 'cut');
     const { code, result } = await laikaJson(['postmortem', run]);
     expect(code).toBe(1);
     expect(result.postmortem?.first_bad?.checkpoint).toBe(checkpoint(120));
-    expect(result.trusted?.step).toBe(110);
+    expect(result.trusted?.step).toBe(201);
+  });
+
+  it('says which checkpoints it could not judge, and ends with 2', async () => {
+    const names = join(run, 'names.json');
+    writeFileSync(names, JSON.stringify([['somebody.else']]));
+    const { code, stdout } = await laika(['postmortem', run, '--names', names]);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/^CANNOT TELL/);
+    expect(stdout).toMatch(/unverified.*\n {18}\S/);
+  });
+
+  it('takes a flag that is wrong for a fault of the call, not of the checkpoints', async () => {
+    const { code, stdout, stderr } = await laika(['postmortem', run, '--optimizer', 'adamw']);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/--optimizer adamw/);
+  });
+
+  it('prints a document also where it cannot walk', async () => {
+    const { code, result } = await laikaJson(['postmortem', join(run, 'nowhere')]);
+    expect(code).toBe(2);
+    expect(result.error?.code).toBe('path-missing');
+  });
+
+  it('tells a checkpoint from a run', async () => {
+    const { code, stderr } = await laika(['postmortem', checkpoint(110)]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/one checkpoint, not a run/);
   });
 
   it('says what is missing where there is nothing to walk', async () => {

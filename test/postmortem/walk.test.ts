@@ -91,11 +91,40 @@ describe('the walk', () => {
     expect(walk.inherits).toEqual(['40']);
   });
 
-  it('knows that a damaged file hands nothing on', async () => {
+  it('knows that a damaged file hands nothing on, and trusts what came after it', async () => {
     const walk = await walkRun(run, judge([], ['20']));
     expect(walk.firstBad?.path).toBe('20');
-    expect(walk.lastGood?.path).toBe('10');
+    expect(walk.lastGood?.path).toBe('40');
     expect(walk.inherits).toEqual([]);
+    expect((await walkRun(run, judge([], ['10']))).lastGood?.path).toBe('40');
+  });
+
+  it('does not take one damaged file for the heir of another', async () => {
+    const walk = await walkRun(run, judge([], ['20', '30']));
+    expect(walk.firstBad?.path).toBe('20');
+    expect(walk.lastGood?.path).toBe('40');
+    expect(walk.inherits).toEqual([]);
+  });
+
+  it('trusts nothing after a broken law, whatever file was damaged before it', async () => {
+    const broken = ['20>30', '10>30', '20>40'];
+    const walk = await walkRun(['5', ...run], judge(broken, ['5']), reader('30'));
+    expect(walk.firstBad?.path).toBe('5');
+    expect(walk.firstBadState?.path).toBe('30');
+    expect(walk.lastGood?.path).toBe('20');
+    expect(walk.inherits).toEqual(['40']);
+    const { findings, postmortem } = postmortemDocument(walk);
+    expect(findings?.map(({ rule }) => rule)).toEqual(['file-truncated', 'moment-increment']);
+    expect(postmortem?.blast.checkpoints).toEqual(['30', '40']);
+  });
+
+  it('lets code in a pickle explain no broken law', async () => {
+    const code: Finding = { ...cut, rule: 'code-in-pickle', kind: 'security' };
+    const both: JudgePair = async (head, base) =>
+      head === '20' ? says('corrupt', 20, [code, law]) : judge([])(head, base);
+    const walk = await walkRun(run, both, reader('none'));
+    expect(walk.lastGood?.path).toBe('10');
+    expect(walk.inherits).toEqual(['30', '40']);
   });
 
   it('remembers a bad checkpoint that is gone, and takes what comes after it for its heirs', async () => {
@@ -112,8 +141,10 @@ describe('the walk', () => {
     expect(walk.inherits).toEqual(['30']);
   });
 
-  it('trusts nothing where the first one is bad', async () => {
-    const walk = await walkRun(run, judge([], ['10']));
+  it('trusts nothing where the state of the first one is bad', async () => {
+    const firstBad: JudgePair = async (head, base) =>
+      head === '10' ? says('corrupt', 10, [law]) : judge([])(head, base);
+    const walk = await walkRun(run, firstBad);
     expect(walk.firstBad?.path).toBe('10');
     expect(walk.lastGood).toBeNull();
   });
@@ -137,7 +168,8 @@ describe('the document', () => {
   });
 
   it('claims nothing about an empty walk', () => {
-    const result = postmortemDocument({ walked: [], firstBad: null, lastGood: null, inherits: [] });
+    const none = { firstBad: null, firstBadState: null, lastGood: null };
+    const result = postmortemDocument({ walked: [], inherits: [], ...none });
     expect(result.verdict).toBe('unverified');
   });
 });
