@@ -71,10 +71,20 @@ export function parseOptimizer(text: string): DeclaredOptimizer {
       const keys = Object.keys(optimizerKeys).join(', ');
       throw invalid('not a declaration', `--optimizer ${part}`, `write key=value with ${keys}`);
     }
-    declared[name] =
-      name === 'kind' ? value.trim().toLowerCase() : positive(value, `--optimizer ${key}=`);
+    declared[name] = name === 'kind' ? value.trim().toLowerCase() : declaredNumber(key, value);
   }
   return declared;
+}
+
+/** With a decay above 1 an average would grow by itself: every checkpoint would look strange. */
+function declaredNumber(key: string, text: string): number {
+  const value = positive(text, `--optimizer ${key}=`);
+  if (value <= 1 || !/^(beta[12]|ema_decay)$/.test(key.trim())) return value;
+  throw invalid(
+    'a decay above 1',
+    `--optimizer ${key}=${text}`,
+    'for example beta1=0.9,beta2=0.999',
+  );
 }
 
 /** How the engine may use the machine. @throws LaikaError `arguments-invalid`. */

@@ -39,16 +39,21 @@ function judging(command: Command): Command {
 }
 
 function reporting(command: Command): Command {
+  return passing(
+    command.option('--output <format[:path]>', 'text, json, ndjson or junit; repeatable', collect),
+  ).option('--reproducible', 'leave the engine and its time out of the result');
+}
+
+/** Flags that say what is good enough. */
+function passing(command: Command): Command {
   return command
-    .option('--output <format[:path]>', 'text, json, ndjson or junit; repeatable', collect)
     .option(
       '--fail-on <verdict>',
       `exit 1 at this verdict: ${failOnChoices.join(', ')} (default corrupt)`,
     )
     .option('--exit-zero', 'only report: always exit 0')
     .option('--require <law...>', 'exit 2 unless these laws judged something')
-    .option('--min-coverage <percent>', 'exit 2 unless every rule judged this share')
-    .option('--reproducible', 'leave the engine and its time out of the result');
+    .option('--min-coverage <percent>', 'exit 2 unless every rule judged this share');
 }
 
 type Run = (code: Promise<number> | number) => Promise<void>;
@@ -90,8 +95,9 @@ function addService(program: Command, run: Run): void {
     .option('--interval <seconds>', 'how often to look', '5')
     .option('--once', 'look once, judge what is there and end')
     .option('--listen <host:port>', 'where to serve (default 127.0.0.1:7474; port 0: a free one)')
-    .option('--socket <path>', 'serve on a Unix socket instead');
-  reporting(judging(watch)).action(async (runs: string[], flags: RawFlags) => {
+    .option('--socket <path>', 'serve on a Unix socket instead')
+    .option('--output <format>', 'text: a line a verdict, or ndjson: every event', collect);
+  passing(judging(watch)).action(async (runs: string[], flags: RawFlags) => {
     const { runWatch } = await import('./run-watch.ts');
     await run(runWatch(runs, flags));
   });

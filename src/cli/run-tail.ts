@@ -20,6 +20,9 @@ export async function runTail(url: string | undefined, flags: TailFlags): Promis
   if (output !== 'text' && output !== 'ndjson') {
     throw invalid('tail prints text or ndjson', `--output ${output}`, 'use --output ndjson');
   }
+  if (!/^(all|now|[0-9a-f]+:\d+)$/.test(flags.since)) {
+    throw invalid('no place in the log', `--since ${flags.since}`, 'use all, now or EPOCH:SEQ');
+  }
   const stop = listenForStop();
   process.stdout.once('error', stop.ask);
   try {

@@ -5,6 +5,7 @@
 import { LaikaError } from '../checkpoint/errors.ts';
 import { maskedCrc32c } from '../records/crc32c.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
+import { logPlace } from './log-place.ts';
 
 const headBytes = 12;
 const tailBytes = 4;
@@ -24,7 +25,7 @@ export function badEvents(source: Source, file: SourceFile, at: { offset: number
   return new LaikaError({
     code: 'log-invalid',
     what: 'The TensorBoard event file is damaged',
-    where: `${source.path}: ${file.name}: byte ${at.offset}`,
+    where: `${logPlace(source, file)}: byte ${at.offset}`,
     why: at.why,
     next: 'name another log of the same run, such as its metrics.jsonl',
   });
@@ -79,7 +80,7 @@ export async function* eventRecords(source: Source, file: SourceFile): AsyncGene
       throw new LaikaError({
         code: 'limit-exceeded',
         what: `A record of the event file has more than ${recordBytesMost} bytes`,
-        where: `${source.path}: ${file.name}: byte ${offset}`,
+        where: `${logPlace(source, file)}: byte ${offset}`,
         why: `it says ${length}`,
       });
     }

@@ -1,6 +1,7 @@
 /** Lines of a text file in order, a piece of the file at a time. */
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
+import { logPlace } from './log-place.ts';
 
 const pieceBytes = 1024 * 1024;
 
@@ -44,7 +45,7 @@ function tooLong(source: Source, file: SourceFile, number: number): LaikaError {
   return new LaikaError({
     code: 'log-invalid',
     what: 'The training log has a line that is too long',
-    where: `${source.path}: ${file.name}: line ${number}`,
+    where: `${logPlace(source, file)}: line ${number}`,
     why: `more than ${lineBytesMost} bytes`,
   });
 }

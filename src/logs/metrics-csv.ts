@@ -7,6 +7,7 @@
 import { LaikaError } from '../checkpoint/errors.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import { linesOf } from './log-lines.ts';
+import { logPlace } from './log-place.ts';
 import { lineOf, stepOf } from './metric-names.ts';
 import type { TrainerLog } from './trainer-state.ts';
 import { anyOffset, joinLines, type LogLine, loggerOffsets } from './training-log.ts';
@@ -22,7 +23,7 @@ const lineBytesMost = 1024 * 1024;
  * @throws LaikaError `log-invalid` with the line's number, `limit-exceeded`; as `Source.read`.
  */
 export async function readMetricsCsv(source: Source, file: SourceFile): Promise<TrainerLog> {
-  const where = `${source.path}: ${file.name}`;
+  const where = logPlace(source, file);
   if (file.sizeBytes > logBytesMost) {
     const what = `The training log has more than ${logBytesMost} bytes`;
     throw new LaikaError({ code: 'limit-exceeded', what, where });

@@ -6,6 +6,7 @@ import { LaikaError } from '../checkpoint/errors.ts';
 import { isJsonObject, readStrictJson } from '../formats/strict-json.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
 import { linesOf } from './log-lines.ts';
+import { logPlace } from './log-place.ts';
 import { lineOf, stepOf } from './metric-names.ts';
 import { joinLines, type LogLine } from './training-log.ts';
 
@@ -24,11 +25,11 @@ export async function readMetricsLines(
 ): Promise<Map<number, LogLine>> {
   if (file.sizeBytes > logBytesMost) {
     const what = `The training log has more than ${logBytesMost} bytes`;
-    throw new LaikaError({ code: 'limit-exceeded', what, where: `${source.path}: ${file.name}` });
+    throw new LaikaError({ code: 'limit-exceeded', what, where: logPlace(source, file) });
   }
   const lines = new Map<number, LogLine>();
   for await (const { bytes, number, isEnded } of linesOf(source, file)) {
-    const where = `${source.path}: ${file.name}: line ${number}`;
+    const where = `${logPlace(source, file)}: line ${number}`;
     const json = readStrictJson(bytes, { where, maxDepth: lineDepth, allowNonFinite: true });
     const object = json.ok && isJsonObject(json.value) ? json.value : null;
     if (!object) {

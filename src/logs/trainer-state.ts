@@ -2,6 +2,7 @@
 import { LaikaError } from '../checkpoint/errors.ts';
 import { isJsonObject, type JsonValue, readStrictJson } from '../formats/strict-json.ts';
 import type { Source, SourceFile } from '../sources/source.ts';
+import { logPlace } from './log-place.ts';
 import { lineOf, stepOf } from './metric-names.ts';
 import { joinLines, type LogLine } from './training-log.ts';
 
@@ -26,7 +27,7 @@ export interface TrainerLog {
  * @throws LaikaError `log-invalid`, `limit-exceeded` (size, nesting); as `Source.read`.
  */
 export async function readTrainerState(source: Source, file: SourceFile): Promise<TrainerLog> {
-  const where = `${source.path}: ${file.name}`;
+  const where = logPlace(source, file);
   if (file.sizeBytes > stateBytesMost) {
     const what = `The trainer's state has more than ${stateBytesMost} bytes`;
     throw new LaikaError({ code: 'limit-exceeded', what, where });

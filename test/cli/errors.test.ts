@@ -68,6 +68,8 @@ describe('what cannot be checked ends with 2, and says what helps', () => {
     ['rules in a form that is none', ['rules', '--output', 'xml'], /--output xml/],
     ['a pause that no timer counts', ['watch', 'run', '--interval', '1e12'], /--interval 1e12/],
     ['an address that is none', ['tail', 'localhost', '--state-dir', 'nothing'], /not the address/],
+    ['a decay above 1', ['validate', 'run', '--optimizer', 'beta2=9'], /decay above 1/],
+    ['a place that is none', ['tail', '--since', 'noon', '--state-dir', 'nothing'], /--since noon/],
     ['a watcher that is not there', ['tail', '--state-dir', 'nothing', '--once'], /watcher/],
   ])('%s', async (_name, words, message) => {
     const inFolder = words.map((word) =>
@@ -76,6 +78,17 @@ describe('what cannot be checked ends with 2, and says what helps', () => {
     const { code, text } = await shown(inFolder);
     expect(code).toBe(2);
     expect(text).toMatch(message);
+  });
+
+  it('names a log once, and the line', async () => {
+    const { text } = await shown(['validate', at('run'), '--log', at('notes.txt')]);
+    expect(text).toMatch(/where {2}\S*notes\.txt: line 1\n/);
+  });
+
+  it('offers for a watcher only what it takes', async () => {
+    const { stdout } = await laika(['watch', '--help']);
+    expect(stdout).toMatch(/--output <format> /);
+    expect(stdout).not.toMatch(/junit|--reproducible/);
   });
 
   it('puts the same four into the document for programs', async () => {
