@@ -106,8 +106,10 @@ class Walker {
     return place(badState) < place(badFile) ? badState : badFile;
   }
 
+  /** The first one serves as a base though little could be said of it, where it could be read. */
   #trust(here: Walked): void {
-    if (isQuiet(here.result) || this.trusted.length === 0) this.trusted.push(here);
+    const isFirst = this.trusted.length === 0 && !here.result.error;
+    if (isQuiet(here.result) || isFirst) this.trusted.push(here);
   }
 
   /**

@@ -99,6 +99,17 @@ describe('the walk', () => {
     expect((await walkRun(run, judge([], ['10']))).lastGood?.path).toBe('40');
   });
 
+  it('judges nothing against a checkpoint that could not be judged itself', async () => {
+    const error = { code: 'path-unreadable', what: 'It cannot be read', where: '10' } as const;
+    const refused: JudgePair = async (head, base) => {
+      if (head !== '10' && base !== '10') return says('intact', Number(head), []);
+      return { schema: 'laika.result/1', laika: { version: '0', rules: '' }, error };
+    };
+    const walk = await walkRun(run, refused);
+    expect(walk.lastGood?.path).toBe('40');
+    expect(walk.walked.filter(({ result }) => result.error)).toHaveLength(1);
+  });
+
   it('does not take one damaged file for the heir of another', async () => {
     const walk = await walkRun(run, judge([], ['20', '30']));
     expect(walk.firstBad?.path).toBe('20');
