@@ -7,6 +7,8 @@ export interface StopSignals {
   readonly signal: AbortSignal;
   /** As the first signal does. */
   ask(): void;
+  /** 128 and the number of the signal that came; what was cut short ends with it. */
+  exitCode(): number;
   /** Gives the signals back to Node. */
   forget(): void;
 }
@@ -14,8 +16,10 @@ export interface StopSignals {
 /** Takes SIGTERM and SIGINT until it is told to forget them. */
 export function listenForStop(): StopSignals {
   const controller = new AbortController();
+  let code = 128 + numbers.SIGINT;
   const stop = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(128 + numbers[name as keyof typeof numbers]);
+    code = 128 + numbers[name as keyof typeof numbers];
+    if (controller.signal.aborted) process.exit(code);
     controller.abort();
   };
   const names = Object.keys(numbers);
@@ -23,6 +27,7 @@ export function listenForStop(): StopSignals {
   return {
     signal: controller.signal,
     ask: () => controller.abort(),
+    exitCode: () => code,
     forget: () => {
       for (const name of names) process.off(name, stop);
     },

@@ -50,7 +50,8 @@ export interface WatchCommandOptions {
 const patienceMs = 2000;
 
 /**
- * Resolves with the exit code: 0 after a clean stop; with `once` that of the worst checkpoint.
+ * Resolves with the exit code: 0 after a clean stop; with `once` that of the worst checkpoint, and
+ * 128 + n where a signal ended it before it had looked at all.
  * @throws LaikaError `state-locked`, `state-invalid`, `connection-failed`, `arguments-invalid`
  */
 export async function watchCommand(options: WatchCommandOptions): Promise<number> {
@@ -78,6 +79,8 @@ export async function watchCommand(options: WatchCommandOptions): Promise<number
     if (options.once) {
       const startedAt = timestamp(clock);
       const report = await watcher.once(signal);
+      // What it did not come to could be the damaged one.
+      if (signal.aborted) return stop?.exitCode() ?? 130;
       return onceExitCode(report, { history, startedAt, options });
     }
     return await serveAndWatch({ options, history, watcher, runs, at, clock, signal });

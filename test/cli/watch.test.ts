@@ -102,6 +102,22 @@ async function beside(
   expect(await watching).toBe(0);
 }
 
+test('a single look that is ended early vouches for nothing', async () => {
+  const b = bench();
+  b.save(1, 'intact');
+  b.save(2, 'corrupt');
+  const stop = new AbortController();
+  const code = b.watch({
+    once: true,
+    signal: stop.signal,
+    judge: async () => {
+      stop.abort();
+      return result('intact');
+    },
+  });
+  expect(await code).toBe(130);
+});
+
 test('says where it listens, prints one line a verdict, and ends with 0', async () => {
   const b = bench();
   b.save(1, 'intact');
