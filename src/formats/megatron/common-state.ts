@@ -35,8 +35,11 @@ const itemName = /^common_state\/shard_/;
 /** The optimizer's own dictionary without its tensors, as one item of all ranks. */
 const optimizerItem = /(^|\.)optimizer\/shard_/;
 
+/** Counters of all parameters, one for each optimizer of a chain; NeMo lists what Megatron hands it. */
+const counterPath = /^optimizer(?:\.[0-9]{1,4}){0,2}\.optimizer\.state\.common_step$/;
+
 /** Dictionaries inside each other, down to the groups. */
-const depthMost = 4;
+const depthMost = 5;
 
 /** The dictionary that holds groups, and its path; null where none does. */
 function findGroups(
@@ -44,9 +47,14 @@ function findGroups(
   path: string,
   depth = 0,
 ): { path: string; dict: PickleDict } | null {
+  if (depth >= depthMost) return null;
+  // NeMo 2 keeps its one optimizer in a list.
+  if (isSequence(value)) {
+    const [only, ...others] = value.items;
+    return others.length > 0 ? null : findGroups(only, `${path}.0`, depth + 1);
+  }
   if (!isDict(value)) return null;
   if (isSequence(value.entries.get('param_groups'))) return { path, dict: value };
-  if (depth >= depthMost) return null;
   for (const key of ['optimizer', 0]) {
     const below = path === '' ? String(key) : `${path}.${key}`;
     const found = findGroups(value.entries.get(key), below, depth + 1);
@@ -87,15 +95,20 @@ export async function readCommonState(
     const inner = { root: each.root, containers: [], byPath: each.byPath };
     groups = groupsIn(inner, firstOf(each.root), '0');
   }
-  const counter = torch?.byPath.get('optimizer.optimizer.state.common_step');
-  if (counter) counter.role = 'step';
+  const counters = [...(torch?.byPath ?? [])].flatMap(([path, counter]) => {
+    return counterPath.test(path) ? [counter] : [];
+  });
+  for (const counter of counters) counter.role = 'step';
   const from = file && { source: parts.source, file: file.name, sizeBytes: file.sizeBytes };
-  const steps = from && counter ? await readScalars(from, [counter]) : new Map<string, number>();
+  const read = from ? await readScalars(from, counters) : new Map<string, number>();
+  const steps = new Set(counters.map(({ name }) => read.get(name) ?? null));
+  const [step = null] = steps;
   return {
     root,
     tensors: torch?.tensors ?? [],
     iteration: storedStep(root),
     groups,
-    step: steps.get(counter?.name ?? '') ?? null,
+    // Counters of a chain that differ say nothing of one parameter.
+    step: steps.size === 1 ? step : null,
   };
 }
