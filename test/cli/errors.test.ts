@@ -68,6 +68,7 @@ describe('what cannot be checked ends with 2, and says what helps', () => {
     ['rules in a form that is none', ['rules', '--output', 'xml'], /--output xml/],
     ['a pause that no timer counts', ['watch', 'run', '--interval', '1e12'], /--interval 1e12/],
     ['an address that is none', ['tail', 'localhost', '--state-dir', 'nothing'], /not the address/],
+    ['a base beside copies', ['validate', 'run', '--base', 'a', '--replicas', 'b'], /--base/],
     ['a decay above 1', ['validate', 'run', '--optimizer', 'beta2=9'], /decay above 1/],
     ['a place that is none', ['tail', '--since', 'noon', '--state-dir', 'nothing'], /--since noon/],
     ['a watcher that is not there', ['tail', '--state-dir', 'nothing', '--once'], /watcher/],
