@@ -1,28 +1,17 @@
 /** Runs planned sweeps, as many together as the engine takes, and keeps what each returns in order. */
-import type { StoredChecksum } from '../checkpoint/checkpoint.ts';
 import { dtypeBits } from '../checkpoint/dtype.ts';
-import { isLaikaError } from '../checkpoint/errors.ts';
 import type { Problem } from '../checkpoint/problem.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
-import { coveredChecksum } from '../engines/covered-checksum.ts';
-import {
-  checksumKey,
-  type Engine,
-  type EngineContext,
-  type Sweep,
-  type SweepResult,
-} from '../engines/engine.ts';
+import type { Engine, EngineContext, Sweep, SweepResult } from '../engines/engine.ts';
 import type { Operand } from '../laws/law.ts';
 import type { CopyRecord } from '../records/copy-record.ts';
-import { isCyclic, storedForm } from '../records/crc.ts';
-import type { Source } from '../sources/source.ts';
-import { type Checksum, compareChecksum, readChecksum } from './checksums.ts';
 import { CoverageTally } from './coverage.ts';
 import type { ScanOptions } from './options.ts';
 import { comparePages } from './pages.ts';
 import { type Plan, planSummary } from './plan.ts';
 import type { PlanContext } from './plan-laws.ts';
-import type { CopyOutcome, Opened, PairEnds } from './scan.ts';
+import type { CopyOutcome, PairEnds } from './scan.ts';
+import { StoredChecksums } from './stored-checksums.ts';
 import { SweepOutcomes } from './sweep-outcomes.ts';
 
 /** Plans that belong together, and what planning them told: it is counted when they are kept. */
@@ -61,11 +50,7 @@ export class SweepRunner {
   readonly #ends: PairEnds;
   readonly #engine: Engine;
   readonly #options: ScanOptions;
-  readonly #undecoded = { head: [] as Problem[], base: [] as Problem[] };
-  /** Cyclic checksums that sweeps computed in passing, not masked. */
-  readonly #crcs = new Map<string, number>();
-  /** Checksums of the base over bytes that a ledger vouches for. */
-  readonly #vouched = new Set<string>();
+  readonly #checksums: StoredChecksums;
   /** Ends sweeps that nobody waits for any more. */
   readonly #stop = new AbortController();
   /** Bytes that sweeps under way have read as well. */
@@ -76,6 +61,7 @@ export class SweepRunner {
     this.#engine = engine;
     this.#options = options;
     this.outcomes = new SweepOutcomes(options.ledger ?? null);
+    this.#checksums = new StoredChecksums(ends);
   }
 
   /** Returns the copies for the caller to judge; all else is kept. */
@@ -127,7 +113,7 @@ export class SweepRunner {
     if (!result) return [];
     this.bytesRead += result.bytesRead;
     this.#recall(plan, result);
-    for (const [key, value] of result.crcs) this.#crcs.set(key, value);
+    this.#checksums.keep(result.crcs);
     this.outcomes.keepPages(await comparePages(plan, result, this.#ends.head.source));
     this.outcomes.keep(plan, result);
     return plan.copies.map((copy, i) => ({
@@ -142,10 +128,8 @@ export class SweepRunner {
   #recall({ recalled, sweep }: Plan, result: SweepResult): void {
     this.isBaseAltered ||= result.isBaseAltered === true;
     this.bytesRecalled += result.bytesRecalled ?? 0;
-    const checksums = this.#ends.base?.checkpoint.checksums ?? [];
     for (const [operand, { tensor }] of Object.entries(recalled ?? {})) {
-      const covered = coveredChecksum(tensor, checksums);
-      if (covered) this.#vouched.add(checksumKey('base', covered));
+      this.#checksums.vouch(tensor);
       const bytes = (tensor.elements * dtypeBits[tensor.dtype]) / 8;
       if (!sweep.streams[operand as Operand]) this.bytesRecalled += bytes;
     }
@@ -166,10 +150,7 @@ export class SweepRunner {
     try {
       return await result;
     } catch (error) {
-      const damage = undecodedOf(error);
-      if (!damage) throw error;
-      const origin = damage.path === this.#ends.head.source.path ? 'head' : 'base';
-      this.#undecoded[origin].push(damage.problem);
+      if (!this.#checksums.takeDamage(error)) throw error;
       for (const { law, subject } of plan.laws)
         this.outcomes.coverage.unknown(law.id, subject.elements, 'its bytes cannot be decoded');
       return null;
@@ -177,46 +158,11 @@ export class SweepRunner {
   }
 
   /** Every stored checksum of one end: those that sweeps computed in passing, and the rest. */
-  async checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
-    const end = this.#ends[origin];
-    const found: Problem[] = [];
-    for (const stored of end?.checkpoint.checksums ?? []) {
-      const { checkpoint, source } = end as Opened;
-      const key = checksumKey(origin, stored);
-      if (this.#vouched.has(key)) continue;
-      let value = this.#computed(key, stored);
-      if (value === null) {
-        value = await this.#readChecksum(source, stored, origin);
-        this.bytesRead += stored.length;
-        this.#options.onBytes?.(this.bytesRead);
-      }
-      const problem = value === null ? null : compareChecksum(checkpoint, stored, value);
-      if (problem) found.push(problem);
-    }
-    return [...withoutRepeats(this.#undecoded[origin]), ...found];
-  }
-
-  /** Null: no sweep computed it. */
-  #computed(key: string, stored: StoredChecksum): Checksum | null {
-    if (!isCyclic(stored)) return null;
-    const value = this.#crcs.get(key);
-    return value === undefined ? null : storedForm(stored, value);
-  }
-
-  /** Null: the bytes that it covers do not decode, which is told. */
-  async #readChecksum(
-    source: Source,
-    stored: StoredChecksum,
-    origin: 'head' | 'base',
-  ): Promise<Checksum | null> {
-    try {
-      return await readChecksum(source, stored);
-    } catch (error) {
-      const damage = undecodedOf(error);
-      if (!damage) throw error;
-      this.#undecoded[origin].push(damage.problem);
-      return null;
-    }
+  checkRest(origin: 'head' | 'base'): Promise<Problem[]> {
+    return this.#checksums.problems(origin, (bytes) => {
+      this.bytesRead += bytes;
+      this.#options.onBytes?.(this.bytesRead);
+    });
   }
 
   #context(): EngineContext {
@@ -255,17 +201,3 @@ const noResult: SweepResult = {
   ...{ summaries: {}, laws: [], copies: [], sha256: {}, movement: null },
   ...{ crcs: new Map(), bytesRead: 0 },
 };
-
-/** The damage that an error of a reader tells, and the path of its source; null for any other error. */
-function undecodedOf(error: unknown): { path: string; problem: Problem } | null {
-  if (!isLaikaError(error, 'bytes-damaged') || !error.details.bytes) return null;
-  const { bytes, what, why } = error.details;
-  const { path, file, offset } = bytes;
-  const message = `${what}: ${why}`;
-  return { path, problem: { rule: 'encoding-invalid', kind: 'damage', file, offset, message } };
-}
-
-/** One chunk may be read by several sweeps. */
-function withoutRepeats(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((each) => [`${each.file}\0${each.offset}`, each])).values()];
-}
