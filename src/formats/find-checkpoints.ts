@@ -6,7 +6,7 @@ import type { Source, SourceFile } from '../sources/source.ts';
 import { pathInside } from '../sources/source-path.ts';
 import type { Format, Sighting } from './format.ts';
 import { weightMapOf } from './keras/keras-sharded.ts';
-import { isEmptyCheckpoint, recognise } from './recognise.ts';
+import { isCheckpointName, isEmptyCheckpoint, recognise } from './recognise.ts';
 import { parseShardName } from './shard-names.ts';
 import { sight } from './sighting.ts';
 import { stepInName } from './step-in-name.ts';
@@ -31,7 +31,8 @@ const temporary =
 
 /**
  * Checkpoints that lie directly in a folder, by step, else by the time of their last write.
- * A candidate that cannot be read is left out, or listed as not complete; it stops nothing.
+ * A candidate that cannot be read is left out or listed as not complete, and stops nothing; one that
+ * may not be read and is named like a checkpoint is listed as complete, so that judging it says why.
  * @throws LaikaError `path-missing`, `path-unreadable`, `limit-exceeded` (more than 100,000 entries).
  */
 export async function findCheckpoints(runFolder: string): Promise<readonly FoundCheckpoint[]> {
@@ -55,9 +56,9 @@ export async function isRunFolder(path: string): Promise<boolean> {
   const source = await openPath(path);
   try {
     if (source.isFile) return false;
-    const sighting = await sight(source);
-    const itself = recognise(sighting);
-    if (itself?.recognise(sighting) === 'certain') return false;
+    const sighting = await sightOfAll(source);
+    const itself = sighting ? recognise(sighting) : null;
+    if (sighting && itself?.recognise(sighting) === 'certain') return false;
     for (const [name, files] of (await candidatesOf(path)).candidates) {
       if (itself && !files) continue;
       if (await isCheckpoint(pathInside(path, name), files)) return true;
@@ -65,6 +66,16 @@ export async function isRunFolder(path: string): Promise<boolean> {
     return false;
   } finally {
     await source.close();
+  }
+}
+
+/** Null where a folder below may not be read: a run, if anything, for no checkpoint is whole so. */
+async function sightOfAll(source: Source): Promise<Sighting | null> {
+  try {
+    return await sight(source);
+  } catch (error) {
+    if (isLaikaError(error, 'path-unreadable') && source.folders) return null;
+    throw error;
   }
 }
 
@@ -87,12 +98,38 @@ function unready(checkpoint: Dated): Dated {
   return { ...checkpoint, complete: false };
 }
 
+/** One folder that may not be read, such as `lost+found`, hides nothing but itself. */
+async function entriesOf(source: Source): Promise<readonly SourceFile[]> {
+  try {
+    return await source.list(1);
+  } catch (error) {
+    if (!source.folders || !isLaikaError(error, 'path-unreadable')) throw error;
+  }
+  const files = [...(await source.list(0))];
+  for (const name of await source.folders()) {
+    const folder = await openCandidate(pathInside(source.path, name));
+    if (folder) files.push(...(await filesIn(folder, name)));
+  }
+  return files;
+}
+
+async function filesIn(folder: Source, name: string): Promise<SourceFile[]> {
+  try {
+    return (await folder.list(0)).map((file) => ({ ...file, name: `${name}/${file.name}` }));
+  } catch (error) {
+    if (isLaikaError(error)) return [];
+    throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
 async function candidatesOf(runFolder: string): Promise<Candidates> {
   const source = await openPath(runFolder);
   const candidates = new Map<string, SourceFile[] | null>();
   const unfinished = new Set<string>();
   if (source.isFile) return { candidates, unfinished };
-  const files = await source.list(1);
+  const files = await entriesOf(source);
   if (files.length > entriesMost) {
     throw new LaikaError({
       code: 'limit-exceeded',
@@ -195,9 +232,26 @@ interface Candidate {
   readonly files: readonly SourceFile[] | null;
 }
 
-async function examine({ path, name, files }: Candidate): Promise<Dated | null> {
-  const source = await openCandidate(path);
-  if (!source) return null;
+/** The storage refuses what its name calls a checkpoint: judging it says so, and waiting helps nobody. */
+function unreadable({ path, name }: Candidate, error: unknown): Dated | null {
+  if (!isLaikaError(error, 'path-unreadable')) return null;
+  const stepHint = stepInName(name);
+  if (stepHint === null && !isCheckpointName(name)) return null;
+  return { path, name, modifiedMs: 0, identity: `unreadable ${path}`, complete: true, stepHint };
+}
+
+async function examine(candidate: Candidate): Promise<Dated | null> {
+  try {
+    return await examineReadable(candidate);
+  } catch (error) {
+    // It vanished or changed between two looks, or may not be read.
+    if (isLaikaError(error)) return unreadable(candidate, error);
+    throw error;
+  }
+}
+
+async function examineReadable({ path, name, files }: Candidate): Promise<Dated | null> {
+  const source = await openPath(path);
   try {
     const first = await firstSight(source, files);
     if (!isOfRun(first)) return null;
@@ -211,10 +265,6 @@ async function examine({ path, name, files }: Candidate): Promise<Dated | null> 
     const { complete, step } = await judge(format, sighting);
     const identity = identityOf(sighting);
     return { path, name, modifiedMs, identity, complete, stepHint: step ?? stepInName(name) };
-  } catch (error) {
-    // It vanished or changed between two looks, or may not be read.
-    if (isLaikaError(error)) return null;
-    throw error;
   } finally {
     await source.close();
   }

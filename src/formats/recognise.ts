@@ -24,8 +24,13 @@ export function recognise(sighting: Sighting): Format | null {
   return formats.find((format) => format.recognise(sighting) === 'named') ?? null;
 }
 
+/** Does the name alone say checkpoint? */
+export function isCheckpointName(name: string): boolean {
+  return checkpointName.test(name);
+}
+
 /** Zero bytes under a checkpoint's name. */
 export function isEmptyCheckpoint({ source, files }: Sighting): boolean {
   const [file] = files;
-  return source.isFile && file?.sizeBytes === 0 && checkpointName.test(file.name);
+  return source.isFile && file?.sizeBytes === 0 && isCheckpointName(file.name);
 }

@@ -1,4 +1,12 @@
-import { copyFileSync, cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findCheckpoints, isRunFolder } from '../../src/formats/find-checkpoints.ts';
@@ -47,6 +55,27 @@ describe('a run folder', () => {
     ]);
     expect(await isRunFolder(path)).toBe(true);
   });
+
+  it.skipIf(process.getuid?.() === 0)(
+    'lists what may not be read and is named like a checkpoint',
+    async () => {
+      const path = run('refused');
+      copyFileSync(weights, join(path, 'checkpoint-3.safetensors'));
+      copyFileSync(weights, join(path, 'checkpoint-9.safetensors'));
+      copyFileSync(weights, join(path, 'notes.txt'));
+      mkdirSync(join(path, 'checkpoint-20'));
+      mkdirSync(join(path, 'lost+found'));
+      for (const name of ['checkpoint-9.safetensors', 'notes.txt', 'checkpoint-20', 'lost+found']) {
+        chmodSync(join(path, name), 0o000);
+      }
+      const found = await findCheckpoints(path);
+      expect(found.map((one) => [basename(one.path), one.stepHint, one.complete])).toEqual([
+        ['checkpoint-3.safetensors', 3, true],
+        ['checkpoint-9.safetensors', 9, true],
+        ['checkpoint-20', 20, true],
+      ]);
+    },
+  );
 
   it('does not list what is being written under a temporary name', async () => {
     const path = run('temporary');
