@@ -48,6 +48,20 @@ export function isFlatState(paths: readonly Path[]): (path: Path) => boolean {
   };
 }
 
+/**
+ * Names of the parameters whose states were flattened into the root itself: a model that was merged
+ * into the same dictionary has its tensors under these very names.
+ */
+export function flatAtRoot(paths: readonly Path[]): ReadonlySet<string> {
+  const flat = isFlatState(paths);
+  const names = new Set<string>();
+  for (const path of paths) {
+    const key = path.length === 1 && flat(path) ? flatKeyOf(path) : null;
+    if (key?.prefix === '') names.add(key.parameter);
+  }
+  return names;
+}
+
 /** `['optimizer', 'state.a.weight.step']` → `['optimizer', 'state', 'a.weight', 'step']`. */
 export function unflattenedPath(path: Path): Path {
   const flat = flatKeyOf(path);

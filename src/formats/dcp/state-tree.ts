@@ -7,7 +7,7 @@ import { emptyDict, isDict, type PickleDict, type PickleValue } from '../pickle/
 import { readTensor } from '../torch-zip/rebuild.ts';
 import type { Container, SavedState } from '../torch-zip/torch-file.ts';
 import { below, keyText, walkTree } from '../torch-zip/tree-walk.ts';
-import { groupsOf, isFlatState, unflattenedPath } from './flat-optimizer.ts';
+import { flatAtRoot, groupsOf, isFlatState, unflattenedPath } from './flat-optimizer.ts';
 import type { DcpItem } from './items.ts';
 
 /** One name of the flattened state. */
@@ -96,6 +96,31 @@ function pathOf(name: string): readonly Key[] {
 }
 
 /**
+ * Where a model and its optimizer's flattened state were saved in one dictionary: what each of
+ * their leaves lacks above it.
+ */
+function mergedAtRoot(
+  leaves: readonly StateLeaf[],
+  paths: readonly (readonly Key[])[],
+): ReadonlyMap<StateLeaf, readonly Key[]> {
+  const flat = isFlatState(paths);
+  const names = flatAtRoot(paths);
+  const above = new Map<StateLeaf, readonly Key[]>();
+  if (paths.some(([first]) => first === 'model' || first === 'optimizer')) return above;
+  let models = 0;
+  for (const [i, leaf] of leaves.entries()) {
+    const path = paths[i] as readonly Key[];
+    if (path.length !== 1) continue;
+    if (flat(path)) above.set(leaf, ['optimizer']);
+    else if (isTensor(leaf.content) && names.has(String(path[0]))) {
+      above.set(leaf, ['model']);
+      models += 1;
+    }
+  }
+  return models > 0 ? above : new Map();
+}
+
+/**
  * Builds the tree; `where` is named when a limit is passed.
  * @throws LaikaError `limit-exceeded` for nesting past any use.
  */
@@ -103,10 +128,12 @@ export function buildStateTree(leaves: readonly StateLeaf[], where: string): Sav
   const builder = new TreeBuilder();
   const paths = leaves.map(({ name, path }) => path ?? pathOf(name));
   const flat = isFlatState(paths);
+  const merged = mergedAtRoot(leaves, paths);
   const items: { path: string; item: DcpItem }[] = [];
   for (const [i, leaf] of leaves.entries()) {
     const stored = paths[i] as readonly Key[];
-    const path = flat(stored) ? unflattenedPath(stored) : stored;
+    const nested = flat(stored) ? unflattenedPath(stored) : stored;
+    const path = [...(merged.get(leaf) ?? []), ...nested];
     builder.put(path, leaf);
     if (!isTensor(leaf.content) && leaf.content.byPath.size > 0) {
       items.push({ path: path.map((key) => keyText(key)).join('.'), item: leaf.content });

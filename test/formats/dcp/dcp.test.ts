@@ -27,6 +27,25 @@ async function problemsOf(folder: string) {
   return (await outcomeOf(folder)).checkpoint?.problems ?? [];
 }
 
+it('tells weights from states that were saved in one flat dictionary', async () => {
+  const folder = join(fixtures, 'dcp-merged');
+  const expected: { parameters: string[]; owners: Record<string, string> } = JSON.parse(
+    readFileSync(join(folder, 'expected.json'), 'utf8'),
+  );
+  const { checkpoint, source } = await openCheckpoint(join(folder, 'step-3'));
+  await source.close();
+  const { tensors, optimizers, step } = checkpoint;
+  const parameters = tensors.filter(({ role }) => role === 'parameter').map(({ name }) => name);
+  expect(parameters).toEqual(expected.parameters);
+  const owned = tensors.filter(({ parameter, mapping }) => parameter !== null && mapping !== null);
+  const states = owned.filter(({ name }) => name.startsWith('state.'));
+  expect(Object.fromEntries(states.map((each) => [each.name, each.parameter]))).toEqual(
+    expected.owners,
+  );
+  expect(optimizers.map(({ kind }) => kind)).toEqual(['adamw']);
+  expect(step).toBe(3);
+});
+
 describe.each(['dcp', 'dcp-zstd', 'dcp-flat-optimizer'])('%s', (name) => {
   const { checkpoints } = expectedStateOf(name);
   const here = checkpoints.filter(({ path }) => name !== 'dcp' || path !== 'step-9');

@@ -108,6 +108,35 @@ describe('the state that was saved', () => {
     });
   });
 
+  it('parts a model from the flattened state that it was merged with', () => {
+    const names = ['a.weight', 'buffer', 'state.a.weight.exp_avg'];
+    const { root } = buildStateTree(
+      [...names.map((name) => tensor([name])), value(['param_groups.a.weight.lr'], 0.5)],
+      '.metadata',
+    );
+    expect(plain(root)).toEqual({
+      model: { 'a.weight': 'tensor' },
+      buffer: 'tensor',
+      optimizer: {
+        state: { 'a.weight': { exp_avg: 'tensor' } },
+        param_groups: [{ lr: 0.5, params: ['a.weight'] }],
+      },
+    });
+  });
+
+  it('keeps a flattened state at the root where something else is called model', () => {
+    const names = ['a.weight', 'model', 'state.a.weight.exp_avg'];
+    const { root } = buildStateTree(
+      names.map((name) => tensor([name])),
+      '.metadata',
+    );
+    expect(plain(root)).toEqual({
+      'a.weight': 'tensor',
+      model: 'tensor',
+      state: { 'a.weight': { exp_avg: 'tensor' } },
+    });
+  });
+
   it('keeps the names of a module that is called state', () => {
     const { root } = buildStateTree([tensor(['state.a.weight']), tensor(['b'])], '.metadata');
     expect(plain(root)).toEqual({ 'state.a.weight': 'tensor', b: 'tensor' });
