@@ -167,6 +167,13 @@ function cutEach({ shapes, shares, ranks }: Cutting, first: RankShare): CutVecto
   }
   const merged = shapes.flatMap((table) => [...table]);
   const layout = layEachInShares(merged, { lengths, ranks }, new SliceBudget());
+  if (first.masters.some((master) => master?.elements === 0)) {
+    const message =
+      'vectors of its optimizer were offloaded and are empty here: the files under ' +
+      'offloaded_tensors, which hold them, were not read';
+    const note: Problem = { rule: 'note', kind: 'info', file: first.file, message };
+    return { parameters: unplaced(layout.parameters), problems: [...problems, note] };
+  }
   const held = lengths.reduce((sum, length) => sum + length, 0);
   if (layout.consumed !== held) {
     const message =
