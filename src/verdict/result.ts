@@ -114,7 +114,6 @@ export interface Place {
   readonly step: number | null;
 }
 
-/** What a walk over a dead run found; `Result.verdict` is the worst of the run, `trusted` the last good one. */
 /** A checkpoint on the way; `error`: why it could not be judged. */
 export interface WalkedPart extends Place {
   readonly base: string | null;
@@ -122,6 +121,7 @@ export interface WalkedPart extends Place {
   readonly error?: ErrorDetails;
 }
 
+/** What a walk over a dead run found; `Result.verdict` is the worst of the run, `trusted` the last good one. */
 export interface PostmortemPart {
   readonly first_bad: Place | null;
   /** The pair whose laws show it; base null: one checkpoint by itself. */

@@ -30,7 +30,8 @@ function localCounts(table: ShapeTable): ReadonlyMap<string, number> {
 
 /**
  * Who shares a vector with whom: ranks that have the same experts are as far apart as there are sets
- * of them, or side by side (`use_data_before_expert_parallelism`).
+ * of them, or side by side (`use_data_before_expert_parallelism`). Sets without any file are left out:
+ * how many there are is only what a file says.
  */
 export function expertRanks(
   shares: ReadonlyMap<number, RankShare>,
@@ -39,19 +40,24 @@ export function expertRanks(
 ): readonly VectorRanks[] {
   const sets = ranks / count;
   const counts = localCounts(table);
-  const setOf = (rank: number) => (order === 'apart' ? rank % sets : Math.floor(rank / count));
-  const placeOf = (rank: number) => (order === 'apart' ? Math.floor(rank / sets) : rank % count);
-  return Array.from({ length: sets }, (_none, set) => {
-    const own = [...shares].filter(([rank]) => rank < ranks && setOf(rank) === set);
-    return {
-      shares: new Map(own.map(([rank, share]) => [placeOf(rank), share] as const)),
-      count,
-      rankOf: (place) => (order === 'apart' ? place * sets + set : set * count + place),
-      nameOf: (name) => {
-        const [, layer = '', number, rest] = localExpert.exec(name) ?? [];
-        if (rest === undefined) return set === 0 ? name : null;
-        return `${layer}${set * (counts.get(layer) ?? 0) + Number(number)}${rest}`;
-      },
-    };
-  });
+  const bySet = new Map<number, Map<number, RankShare>>();
+  for (const [rank, share] of shares) {
+    if (rank >= ranks) continue;
+    const [set, place] =
+      order === 'apart'
+        ? [rank % sets, Math.floor(rank / sets)]
+        : [Math.floor(rank / count), rank % count];
+    const members = bySet.get(set) ?? new Map<number, RankShare>();
+    bySet.set(set, members.set(place, share));
+  }
+  return [...bySet].map(([set, members]) => ({
+    shares: members,
+    count,
+    rankOf: (place) => (order === 'apart' ? place * sets + set : set * count + place),
+    nameOf: (name) => {
+      const [, layer = '', number, rest] = localExpert.exec(name) ?? [];
+      if (rest === undefined) return set === 0 ? name : null;
+      return `${layer}${set * (counts.get(layer) ?? 0) + Number(number)}${rest}`;
+    },
+  }));
 }

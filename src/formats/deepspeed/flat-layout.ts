@@ -69,6 +69,8 @@ export function layInShares(vector: SharedVector, budget: SliceBudget): FlatLayo
   for (const [index, [name, shape]] of [...shapes].entries()) {
     const end = at + shape.elements;
     const slices: Slice[] = [];
+    // One without a slice takes room as well, and each set of experts has them all.
+    budget.spend(name);
     while (at < end && partition > 0) {
       const rank = Math.floor(at / partition);
       if (rank >= ranks) break;

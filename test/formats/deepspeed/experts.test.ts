@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { deepspeed } from '../../../src/formats/deepspeed/deepspeed.ts';
 import { expertRanks } from '../../../src/formats/deepspeed/expert-vectors.ts';
+import type { RankShare } from '../../../src/formats/deepspeed/rank-share.ts';
 import { temporaryFolder } from '../../sources/temporary-folder.ts';
 import { folderFormat, told } from '../folder-format.ts';
 import { expectedOf } from '../golden.ts';
@@ -67,14 +68,28 @@ it('an older file of one rank, and a file that is missing, are told', async () =
   expect(told(await open(folder))).toEqual([['shard-missing', fileOf(3)]]);
 });
 
+/** Only their ranks count here. */
+function sharesOf(ranks: number): ReadonlyMap<number, RankShare> {
+  return new Map(Array.from({ length: ranks }, (_none, rank) => [rank, {} as RankShare]));
+}
+
+it('sets of experts that a file only claims take no room', () => {
+  const claimed = { ranks: 2 ** 40, count: 1, table: new Map() };
+  expect(expertRanks(sharesOf(3), claimed, 'apart').map(({ rankOf }) => rankOf(0))).toEqual([
+    0, 1, 2,
+  ]);
+  expect(expertRanks(sharesOf(3), claimed, 'beside').length).toBe(3);
+});
+
 it('experts of one rank lie side by side where the data came before them', () => {
   const table = new Map([
     ['a.deepspeed_moe.experts.deepspeed_experts.0.weight', { shape: [2], elements: 2 }],
     ['a.deepspeed_moe.experts.deepspeed_experts.1.weight', { shape: [2], elements: 2 }],
   ]);
   const told = { ranks: 6, count: 2, table };
+  const shares = sharesOf(6);
   const ranksIn = (order: 'apart' | 'beside') => {
-    return expertRanks(new Map(), told, order).map(({ rankOf }) => [rankOf(0), rankOf(1)]);
+    return expertRanks(shares, told, order).map(({ rankOf }) => [rankOf(0), rankOf(1)]);
   };
   // As the comments of deepspeed.utils.groups draw both orders.
   expect(ranksIn('apart')).toEqual([
@@ -87,7 +102,7 @@ it('experts of one rank lie side by side where the data came before them', () =>
     [2, 3],
     [4, 5],
   ]);
-  const names = expertRanks(new Map(), told, 'apart').map(({ nameOf }) => {
+  const names = expertRanks(shares, told, 'apart').map(({ nameOf }) => {
     return nameOf('a.deepspeed_moe.experts.deepspeed_experts.1.weight');
   });
   expect(names).toEqual(
