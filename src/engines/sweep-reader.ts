@@ -73,6 +73,7 @@ export class SweepReader {
     this.#first = this.#span.first;
     const room = Math.min(this.#span.count, chunkElements);
     const streams = Object.entries(sweep.streams) as [Operand, Stream][];
+    const covered = new Set<string>();
     const readings = streams.map(
       ([operand, stream]): Reading => ({
         operand,
@@ -82,7 +83,7 @@ export class SweepReader {
           host.allocate(operand, bytesOf(stream, room), i),
         ),
         // Of bytes that are taken from elsewhere no checksum is their own.
-        checksum: host.isRepeated && stream.digests ? null : checksumOf(stream, context),
+        checksum: host.isRepeated && stream.digests ? null : checksumOf(stream, context, covered),
         hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
         twin: null,
       }),
@@ -232,8 +233,16 @@ function sourceOf({ origin }: Stream, { sources }: EngineContext): Source {
   return source;
 }
 
-function checksumOf({ tensor, origin }: Stream, context: EngineContext): Reading['checksum'] {
+/** Streams may lie in one storage (a state that is saved twice): the first that covers it counts. */
+function checksumOf(
+  { tensor, origin }: Stream,
+  context: EngineContext,
+  covered: Set<string>,
+): Reading['checksum'] {
   const stored = coveredChecksum(tensor, context.checksums[origin]);
   if (!stored) return null;
-  return { key: checksumKey(origin, stored), kind: crcKindOf(stored), value: 0, bytes: 0 };
+  const key = checksumKey(origin, stored);
+  if (covered.has(key)) return null;
+  covered.add(key);
+  return { key, kind: crcKindOf(stored), value: 0, bytes: 0 };
 }

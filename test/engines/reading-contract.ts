@@ -63,6 +63,17 @@ export function readingContract(open: OpenEngine): void {
     }
   });
 
+  it('computes a stored checksum once where several streams lie in the same bytes', async () => {
+    const placed = denseStream('f32', [{ file: 'a', offset: 3, elements: 300_000 }]);
+    const context = contextOf(
+      { a: file },
+      { checksums: { head: [stored(3, 1_200_000)], base: [] } },
+    );
+    const result = await engine.run(sweepOf({ mB: placed, vB: placed }), context);
+    const expected = crc32(file.subarray(3, 1_200_003));
+    expect([...result.crcs]).toEqual([[checksumKey('head', stored(3, 0)), expected]]);
+  });
+
   it('keeps checksums of base and head apart', async () => {
     const other = randomBytes(2, 400);
     const placed = denseStream('u8', [{ file: 'a', offset: 0, elements: 400 }]);
