@@ -13,6 +13,8 @@ export type Role =
   | 'master'
   | 'average'
   | 'step'
+  /** Of blocks of quantized numbers. */
+  | 'scale'
   | 'other';
 
 /** What in the files says which parameter a piece of state belongs to. */

@@ -1,7 +1,10 @@
 /** Buffers that modules compute once and training never writes: known by name, some by their values. */
 import { constantBufferNames } from '../checkpoint/constant-buffer-names.ts';
 
-const constantNames = new Set(constantBufferNames);
+/** Code books of bitsandbytes, in the optimizer's state. */
+const codeBooks = ['qmap1', 'qmap2'];
+
+const constantNames = new Set([...constantBufferNames, ...codeBooks]);
 
 /** GPT-2 and its kin keep their causal mask under the name of a bias. */
 const maskedAttention = /(^|\.)(attn|attention|self_attn|self_attention)\.(bias|attn_mask)$/;

@@ -1,5 +1,7 @@
 /** Every law, in reading order. Ids are never reused. */
+
 import { averageBetween } from './average-between.ts';
+import { blockScale } from './block-scale.ts';
 import { boundedUpdate } from './bounded-update.ts';
 import { cappedUpdate } from './capped-update.ts';
 import { factorBalance } from './factor-balance.ts';
@@ -24,6 +26,7 @@ export const laws: readonly Law[] = [
   finiteValues,
   stepCounter,
   runningVariance,
+  blockScale,
   bitsAgree,
   constantBuffers,
   stateProgress,

@@ -1,7 +1,9 @@
 /** Plans laws: which speak of a parameter in this pair, with which constants, and why the others cannot. */
+
 import type { Unit } from '../checkpoint/align.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Stream } from '../engines/engine.ts';
+import { blockScale } from '../laws/block-scale.ts';
 import type { Averaging, BoundLaw, Constants, ElementLaw, LineLaw, Operand } from '../laws/law.ts';
 import { laws } from '../laws/laws.ts';
 import { noBlankLines } from '../laws/no-blank-lines.ts';
@@ -235,6 +237,7 @@ export function singleLaws(tensor: Tensor, before: Tensor | null, context: PlanC
   });
   if (tensor.dtype !== 'f32') return { bound: [], planned: [] };
   if (tensor.role === 'buffer' && isRunningVariance(tensor.name)) return one(runningVariance, {});
+  if (tensor.role === 'scale') return one(blockScale, {});
   const compared = before?.dtype === 'f32' && stepsBetween(context.pair);
   if (tensor.role !== 'parameter' || !compared) return { bound: [], planned: [] };
   return one(noBlankLines, { subject: 0, first: 0, second: 0 });

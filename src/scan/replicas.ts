@@ -15,6 +15,7 @@ const replicated: ReadonlySet<string> = new Set([
   'second-moment',
   'max-second-moment',
   'momentum',
+  'scale',
   'step',
 ]);
 

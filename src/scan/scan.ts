@@ -103,6 +103,7 @@ const finiteRoles: ReadonlySet<string> = new Set([
   'momentum',
   'master',
   'average',
+  'scale',
 ]);
 
 export function mustBeFinite(tensor: Tensor): boolean {

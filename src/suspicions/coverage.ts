@@ -5,6 +5,7 @@ import { loneGiant, loneGiantGap } from './lone-giant.ts';
 import type { LineScores } from './score-lines.ts';
 import { judgeStale, staleTensor } from './stale-tensor.ts';
 import type { Subject } from './subject.ts';
+import { hasGiantRoom, suddenGiant } from './sudden-giant.ts';
 import type { StatisticalRule } from './suspicion.ts';
 import { exactRules, statisticalRules } from './suspicions.ts';
 import { unbackedGrowth } from './unbacked-growth.ts';
@@ -59,6 +60,7 @@ export function coverSuspicions(
   const state = subjects.filter(({ group }) => group !== 'buffer');
   const stale = unitsOf(subjects).flatMap((members) => judgeStale(members).judged);
   const giants = state.filter(({ statistics }) => statistics.gap !== undefined);
+  const weights = state.filter(({ group }) => group === 'weight');
   const seconds = state.filter(({ group }) => group === 'second');
   const explained = seconds.filter(
     ({ statistics, growth }) => growth !== null || !((statistics.gap ?? 0) >= loneGiantGap.second),
@@ -70,6 +72,10 @@ export function coverSuspicions(
     ),
     tally(staleTensor.id, state, { judged: stale, reason: 'too little history of moving weights' }),
     tally(loneGiant.id, state, { judged: giants, reason: 'fewer than 8 nonzero elements' }),
+    tally(suddenGiant.id, weights, {
+      judged: weights.filter(hasGiantRoom),
+      reason: 'no base, or nothing in it but zeros',
+    }),
     tally(unbackedGrowth.id, seconds, {
       judged: explained,
       reason: 'no base, or betas or steps unknown',

@@ -29,6 +29,8 @@ export interface Subject {
   readonly now: ExactState;
   /** Last trusted state: of the memory, else of the base. */
   readonly before: ExactState | null;
+  /** Largest |x| at the base; null without one of this type and size, or with values that are not finite. */
+  readonly largestBefore: number | null;
   /** Shares of elements that moved, the present one last. */
   readonly moving: readonly number[];
   readonly varied: boolean | null;
@@ -56,8 +58,15 @@ function recall(memory: RunMemory, tensor: JudgedTensor): TensorMemory | null {
 
 /** The state of the base, for a tensor that the memory does not know. */
 function stateOfBase({ record, before, digestBefore }: JudgedTensor): ExactState | null {
-  if (!before || before.dtype !== record.dtype || before.elements !== record.elements) return null;
-  return exactState(before, digestBefore ?? null);
+  return isAlike(before, record) ? exactState(before, digestBefore ?? null) : null;
+}
+
+function isAlike(before: SummaryRecord | null, now: SummaryRecord): before is SummaryRecord {
+  return before !== null && before.dtype === now.dtype && before.elements === now.elements;
+}
+
+function largestOf({ record, before }: JudgedTensor): number | null {
+  return isAlike(before, record) && !hasNonFinite(before) ? before.max1 : null;
 }
 
 /** Settled like statistics: it is written to the memory and read back. */
@@ -87,6 +96,7 @@ export function subjectOf(
     statistics: deriveStatistics(record, moves, ratioMean),
     now: exactState(record, tensor.digest ?? null),
     before: known?.exact ?? stateOfBase(tensor),
+    largestBefore: largestOf(tensor),
     moving: moves ? pushed(moving, share(moves.changed, record.elements), movingKept) : moving,
     varied: tensor.varied ?? null,
     growth: tensor.growth ?? null,

@@ -10,6 +10,7 @@ import { scaleBreak } from './scale-break.ts';
 import { staleTensor } from './stale-tensor.ts';
 import { stretchedTail } from './stretched-tail.ts';
 import { stuckBitLane, stuckBitPlane } from './stuck-bits.ts';
+import { suddenGiant } from './sudden-giant.ts';
 import type { StatisticalRule, SuspicionText } from './suspicion.ts';
 import { unbackedGrowth } from './unbacked-growth.ts';
 import { unevenUpdate } from './uneven-update.ts';
@@ -43,6 +44,7 @@ export const suspicions: readonly SuspicionText[] = [
   ...exactRules,
   staleTensor,
   loneGiant,
+  suddenGiant,
   unbackedGrowth,
   wholeRunMoved,
   recurringSuspect,

@@ -6,6 +6,7 @@ import { loneGiant, loneGiantGap } from './lone-giant.ts';
 import { finiteOf, historyLength } from './run-memory.ts';
 import { judgeStale, staleHit, staleTensor } from './stale-tensor.ts';
 import type { Subject } from './subject.ts';
+import { judgeSuddenGiant } from './sudden-giant.ts';
 import { octaves } from './suspicion.ts';
 import { exactRules } from './suspicions.ts';
 import { judgeGrowth } from './unbacked-growth.ts';
@@ -52,7 +53,13 @@ function judgeByItself(subject: Subject, underflow: boolean): Evidence[] {
   });
 }
 
-function judgeGiant({ name, group, record, statistics, memory }: Subject): Evidence[] {
+function judgeGiant(subject: Subject): Evidence[] {
+  const sudden = judgeSuddenGiant(subject);
+  return sudden.length > 0 ? sudden : judgeLoneGiant(subject);
+}
+
+function judgeLoneGiant(subject: Subject): Evidence[] {
+  const { name, group, record, statistics, memory, largestBefore } = subject;
   const { gap } = statistics;
   const known = finiteOf(memory?.values.gap, historyLength).length > 0;
   if (known || gap === undefined || !(gap >= loneGiantGap[group])) return [];
@@ -71,7 +78,9 @@ function judgeGiant({ name, group, record, statistics, memory }: Subject): Evide
       planes: [],
       message:
         `the largest value stands ${octaves(gap)} above the second largest, in a tensor without ` +
-        'history; it may have been so all along',
+        (largestBefore === null
+          ? 'history; it may have been so all along'
+          : `history; at the base the largest was ${largestBefore.toPrecision(3)}`),
     },
   ];
 }
@@ -88,7 +97,7 @@ export function unitsOf(subjects: readonly Subject[]): readonly (readonly Subjec
   return [...units.values()];
 }
 
-/** Exact rules, stale tensors, lone giants and what grew without a cause. */
+/** Exact rules, stale tensors, giants and what grew without a cause. */
 export function weighExact(
   subjects: readonly Subject[],
   { beta1, steps }: { readonly beta1: number | null; readonly steps: number | null },

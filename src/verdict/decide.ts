@@ -23,6 +23,7 @@ const screening: ReadonlySet<string> = new Set([
   'finite-values',
   'step-counter',
   'running-variance',
+  'block-scale',
   'constant-buffers',
   'average-between',
   'state-progress',

@@ -1,5 +1,6 @@
 /** Laws that are read off records: cases that hold, break and cannot tell. */
 import { describe, expect, it } from 'vitest';
+import { blockScale } from '../../src/laws/block-scale.ts';
 import { factorBalanceSides } from '../../src/laws/factor-balance.ts';
 import { clipBoundSides, gradientLedgerSides, momentumClipSides } from '../../src/laws/ledger.ts';
 import { repeatedPages } from '../../src/laws/repeated-pages.ts';
@@ -104,6 +105,17 @@ describe("'factor-balance'", () => {
   it('holds within a thousandth, breaks past it and for what is no number', () => {
     expect([holds(1, 1), holds(1, 1.0009), holds(0, 0)]).toEqual([true, true, true]);
     expect([holds(1, 1.002), holds(0, 1e-9), holds(Number.NaN, 1)]).toEqual([false, false, false]);
+  });
+});
+
+describe("'block-scale'", () => {
+  it('holds at zero and above, breaks below', () => {
+    const holds = (value: number) => {
+      const { left, right } = blockScale.sides([value], {});
+      return left <= right;
+    };
+    expect([0, -0, 1e-45, 3].map(holds)).toEqual([true, true, true, true]);
+    expect([-1e-45, -2, Number.NaN].map(holds)).toEqual([false, false, false]);
   });
 });
 

@@ -83,6 +83,8 @@ export const lawKernels: ReadonlyMap<string, LawKernel> = new Map<string, LawKer
     },
   ],
   ['running-variance', { name: 'runningVariance', constants: [] }],
+  // Another name for −x ≤ 0.
+  ['block-scale', { name: 'runningVariance', constants: [] }],
   [
     'replay-average',
     { name: 'replayAverage', constants: ['share', 'half', 'updateError', 'averageTiny'] },

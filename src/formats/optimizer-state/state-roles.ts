@@ -21,6 +21,8 @@ const roles: ReadonlyMap<string, Role> = new Map([
   ['grad_sum_sq', 'second-moment'],
   ['hessian', 'second-moment'],
   ['state2', 'second-moment'],
+  ['absmax1', 'scale'],
+  ['absmax2', 'scale'],
   ['max_exp_avg_sq', 'max-second-moment'],
   ['max_exp_avg_var', 'max-second-moment'],
   ['momentum_buffer', 'momentum'],

@@ -20,6 +20,9 @@ import { below, childrenOf, keyText } from './tree-walk.ts';
 /** Lists inside a state (LBFGS's directions, SOAP's matrices) are this deep at most. */
 const maxStateDepth = 3;
 
+/** Since 0.50 bitsandbytes keeps its tensors in a dictionary inside the state, away from FSDP. */
+const quantizedState = '__bnb_optimizer_quant_state__';
+
 /** Lists in groups hold betas, coefficients and small tables. */
 const maxListDepth = 4;
 const maxListItems = 10_000;
@@ -44,6 +47,21 @@ interface Place {
   readonly path: string;
   readonly value: PickleValue;
   readonly depth: number;
+}
+
+interface Member {
+  readonly key: PickleValue;
+  readonly value: PickleValue;
+  /** Of the dictionary that it lies in. */
+  readonly path: string;
+}
+
+/** What a parameter's state holds; of bitsandbytes' inner dictionary as well, under its own keys. */
+function* membersOf(state: PickleValue, path: string): Generator<Member> {
+  for (const { key, value } of isDict(state) ? childrenOf(state) : []) {
+    if (key !== quantizedState || !isDict(value)) yield { key, value, path };
+    else for (const each of childrenOf(value)) yield { ...each, path: below(path, key) };
+  }
 }
 
 /** One reader for all optimizers of a file: what they share is counted for each of them. */
@@ -91,13 +109,8 @@ export class OptimizerReader {
     for (const [id, state] of isDict(entries) ? entries.entries : []) {
       const statePath = below(below(path, 'state'), id);
       const parts: StateParts = { tensors: new Map(), plain: new Map() };
-      for (const { key, value } of isDict(state) ? childrenOf(state) : []) {
-        this.#collect(parts, {
-          key: keyText(key),
-          path: below(statePath, key),
-          value,
-          depth: 0,
-        });
+      for (const { key, value, path } of membersOf(state, statePath)) {
+        this.#collect(parts, { key: keyText(key), path: below(path, key), value, depth: 0 });
       }
       const text = keyText(id);
       states.set(text, { id: text, path: statePath, ...parts });

@@ -48,7 +48,7 @@ export function readShards(
   const name = classNameOf(wrapper);
   if (name === 'DTensor') return readDistributed({ type, size }, state);
   if (name === 'ShardedTensor') return readSharded({ type, size }, state);
-  return unjoined({ type, size }, 'one rank’s share of a tensor');
+  return unjoined({ type, size }, `a tensor of ${name ?? 'a class that has no name'}`);
 }
 
 function unjoined({ type, size }: Shell, reason: string): UnjoinedSpec {
