@@ -77,7 +77,7 @@ async function profileOf(words: string): Promise<Profile> {
   }
 }
 
-/** What a run costs, and what it costs while the same runs on another processor: shared memory. */
+/** What a run costs, and what it costs while the same runs on another processor: what those share. */
 async function besideItself(name: string, command: string): Promise<string> {
   const milliseconds = (costs: readonly Cost[]) => {
     const sorted = costs.map(({ cpu }) => 1000 * cpu).sort((a, b) => a - b);

@@ -1,5 +1,4 @@
 /** Every law, in reading order. Ids are never reused. */
-
 import { averageBetween } from './average-between.ts';
 import { blockScale } from './block-scale.ts';
 import { boundedUpdate } from './bounded-update.ts';

@@ -1,5 +1,4 @@
 /** Plans laws: which speak of a parameter in this pair, with which constants, and why the others cannot. */
-
 import type { Unit } from '../checkpoint/align.ts';
 import type { Tensor } from '../checkpoint/tensor.ts';
 import type { Stream } from '../engines/engine.ts';

@@ -5,7 +5,7 @@ import { loneGiant, loneGiantGap } from './lone-giant.ts';
 import type { LineScores } from './score-lines.ts';
 import { judgeStale, staleTensor } from './stale-tensor.ts';
 import type { Subject } from './subject.ts';
-import { hasGiantRoom, suddenGiant } from './sudden-giant.ts';
+import { isComparable, suddenGiant } from './sudden-giant.ts';
 import type { StatisticalRule } from './suspicion.ts';
 import { exactRules, statisticalRules } from './suspicions.ts';
 import { unbackedGrowth } from './unbacked-growth.ts';
@@ -73,7 +73,7 @@ export function coverSuspicions(
     tally(staleTensor.id, state, { judged: stale, reason: 'too little history of moving weights' }),
     tally(loneGiant.id, state, { judged: giants, reason: 'fewer than 8 nonzero elements' }),
     tally(suddenGiant.id, weights, {
-      judged: weights.filter(hasGiantRoom),
+      judged: weights.filter(isComparable),
       reason: 'no base, or nothing in it but zeros',
     }),
     tally(unbackedGrowth.id, seconds, {

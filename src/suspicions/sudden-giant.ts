@@ -28,14 +28,14 @@ export const suddenGiant: SuspicionText = {
   cost: 'none beside the summary',
 };
 
-/** Is there something to compare the largest weight with? */
-export function hasGiantRoom(subject: Subject): boolean {
+/** Is it a weight whose largest element can be compared with the base's? */
+export function isComparable(subject: Subject): boolean {
   return subject.group === 'weight' && isTested(subject) && (subject.largestBefore ?? 0) > 0;
 }
 
 export function judgeSuddenGiant(subject: Subject): Evidence[] {
   const { name, record, largestBefore } = subject;
-  if (!hasGiantRoom(subject)) return [];
+  if (!isComparable(subject)) return [];
   const gap = Math.log2(record.max1 / Math.max(record.max2, largestBefore ?? 0));
   if (!(gap >= octavesLeast && gap < Infinity)) return [];
   return [

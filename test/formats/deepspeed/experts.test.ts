@@ -9,8 +9,8 @@ import { temporaryFolder } from '../../sources/temporary-folder.ts';
 import { folderFormat, told } from '../folder-format.ts';
 import { expectedOf } from '../golden.ts';
 import { flipExponent, judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
-import { digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
-import { openPath } from '../torch-zip/opened.ts';
+import { expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
+import { expectAsSaved } from './as-saved.ts';
 
 const name = 'deepspeed-experts';
 const temporary = temporaryFolder();
@@ -28,15 +28,8 @@ function copy(title: string): string {
 }
 
 it.each(checkpoints)('$path has every expert, under its number in the model', async (expected) => {
-  const { checkpoint, source } = await openPath(join(fixtures, name, expected.path), deepspeed);
-  expect(checkpoint).toMatchObject({ step: expected.step, complete: true, frozen: [] });
-  expect(told(checkpoint)).toEqual([]);
-  for (const { name, role, parameter, dtype, shape, sha256 } of expected.tensors) {
-    const found = checkpoint.tensors.find((each) => each.name === name);
-    expect(found, name).toMatchObject({ role, parameter, dtype, shape });
-    if (found) expect(await digestOf(source, found), name).toBe(sha256);
-  }
-  await source.close();
+  const { frozen } = await expectAsSaved(name, expected);
+  expect(frozen).toEqual([]);
 });
 
 it('is healthy one step later, and every expert was judged', async () => {

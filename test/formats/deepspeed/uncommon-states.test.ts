@@ -7,8 +7,8 @@ import { temporaryFolder } from '../../sources/temporary-folder.ts';
 import { folderFormat, told } from '../folder-format.ts';
 import { expectedOf } from '../golden.ts';
 import { flipExponent, judgedShare, judgePairs, wrongsOf } from '../judged-pairs.ts';
-import { digestOf, expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
-import { openPath } from '../torch-zip/opened.ts';
+import { expectedStateOf, fixtures } from '../torch-zip/golden-state.ts';
+import { expectAsSaved } from './as-saved.ts';
 
 const temporary = temporaryFolder();
 const judgePair = judgePairs();
@@ -31,15 +31,7 @@ describe.each([
   const { checkpoints } = expectedStateOf(name);
 
   it.each(checkpoints)('$path is put together as the framework has it', async (expected) => {
-    const { checkpoint, source } = await openPath(join(fixtures, name, expected.path), deepspeed);
-    expect(checkpoint).toMatchObject({ step: expected.step, complete: true });
-    expect(told(checkpoint)).toEqual([]);
-    for (const { name, role, parameter, dtype, shape, sha256 } of expected.tensors) {
-      const found = checkpoint.tensors.find((each) => each.name === name);
-      expect(found, name).toMatchObject({ role, parameter, dtype, shape });
-      if (found) expect(await digestOf(source, found), name).toBe(sha256);
-    }
-    await source.close();
+    await expectAsSaved(name, expected);
   });
 });
 
