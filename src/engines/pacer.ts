@@ -1,6 +1,7 @@
 /** Gives the rest of the process its turn while an engine computes, and keeps to a rate of reading. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { Eventually } from '../sources/source.ts';
 
 /** About 2 to 5 ms of work: a ping is answered in time, and the pauses cost nothing. */
 const turnBytes = 16 * 1024 * 1024;
@@ -23,19 +24,20 @@ export class Pacer {
     this.#bytesPerMs = bytesPerSecond / 1000;
   }
 
-  /** Call after reading `bytes`; resolves after the event loop's turn when one is due. */
-  async pause(bytes: number): Promise<void> {
-    if (Number.isFinite(this.#bytesPerMs)) await this.#wait(bytes);
+  /** Call after reading `bytes`; a promise where a turn of the event loop or a wait is due. */
+  pause(bytes: number): Eventually<void> {
     this.#spent += bytes + callBytes;
-    if (this.#spent < turnBytes) return;
-    this.#spent = 0;
-    await setImmediate();
+    const isTurnDue = this.#spent >= turnBytes;
+    if (isTurnDue) this.#spent = 0;
+    if (Number.isFinite(this.#bytesPerMs)) return this.#wait(bytes, isTurnDue);
+    if (isTurnDue) return setImmediate();
   }
 
-  async #wait(bytes: number): Promise<void> {
+  async #wait(bytes: number, isTurnDue: boolean): Promise<void> {
     const now = performance.now();
     this.#paidAt = Math.max(now, this.#paidAt) + bytes / this.#bytesPerMs;
     const wait = this.#paidAt - now;
     if (wait >= leastWait) await setTimeout(wait);
+    else if (isTurnDue) await setImmediate();
   }
 }

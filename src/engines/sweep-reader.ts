@@ -7,7 +7,7 @@ import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Operand } from '../laws/law.ts';
 import { type CrcKind, crcKindOf, crcSteps } from '../records/crc.ts';
 import { chunkElements } from '../records/grid.ts';
-import type { Source } from '../sources/source.ts';
+import type { Eventually, Source } from '../sources/source.ts';
 import { readTensorBytes } from '../sources/tensor-bytes.ts';
 import { coveredChecksum } from './covered-checksum.ts';
 import { checksumKey, type EngineContext, type Stream, type Sweep } from './engine.ts';
@@ -60,6 +60,8 @@ export class SweepReader {
   readonly #context: EngineContext;
   readonly #pacer: Pacer;
   readonly #readings: readonly Reading[];
+  /** Those without a twin. */
+  readonly #alone: readonly Reading[];
   readonly #span: Chunk;
   readonly #isRepeated: ReaderHost['isRepeated'];
   #first: number;
@@ -92,28 +94,18 @@ export class SweepReader {
     this.#readings = host.isRepeated
       ? readings.map((each) => ({ ...each, twin: twinOf(each, readings) }))
       : readings;
+    this.#alone = this.#readings.filter(({ twin }) => !twin);
   }
 
   /**
    * Reads the next chunk of every stream; null after the last.
    * @throws what `signal` was aborted with, and LaikaError as `Source.read`.
    */
-  async next(): Promise<Chunk | null> {
+  next(): Eventually<Chunk | null> {
     const chunk = this.#chunkAt(this.#first);
     if (!chunk) return null;
-    await this.#readAll(chunk);
-    for (const reading of this.#readings) {
-      const { checksum, hash } = reading;
-      const bytes = roomOf(reading, chunk);
-      if (checksum) {
-        checksum.value = crcSteps[checksum.kind](bytes, checksum.value);
-        checksum.bytes += bytes.length;
-      }
-      hash?.update(bytes);
-    }
-    this.#context.onChunk?.(chunk, (operand) => this.#bytes(operand, chunk));
-    this.#first += chunk.count;
-    return chunk;
+    const reading = this.#readAll(chunk);
+    return reading ? reading.then(() => this.#pass(chunk)) : this.#pass(chunk);
   }
 
   /**
@@ -153,6 +145,22 @@ export class SweepReader {
     return this.#readings.flatMap(({ checksum }) => checksum ?? []);
   }
 
+  /** Takes what comes free with a chunk that has been read. */
+  #pass(chunk: Chunk): Chunk {
+    for (const reading of this.#readings) {
+      const { checksum, hash } = reading;
+      const bytes = roomOf(reading, chunk);
+      if (checksum) {
+        checksum.value = crcSteps[checksum.kind](bytes, checksum.value);
+        checksum.bytes += bytes.length;
+      }
+      hash?.update(bytes);
+    }
+    this.#context.onChunk?.(chunk, (operand) => this.#bytes(operand, chunk));
+    this.#first += chunk.count;
+    return chunk;
+  }
+
   #reading(operand: Operand): Reading {
     const reading = this.#readings.find((each) => each.operand === operand);
     if (!reading) throw new Error(`the sweep has no stream ${operand}`);
@@ -169,12 +177,15 @@ export class SweepReader {
   }
 
   /** Reads what has no twin, then of the rest what does not repeat it. */
-  async #readAll(chunk: Chunk): Promise<void> {
-    const alone = this.#readings.filter(({ twin }) => !twin);
-    await this.#read(alone, chunk);
-    if (alone.length === this.#readings.length) return;
+  #readAll(chunk: Chunk): Eventually<void> {
+    const reading = this.#read(this.#alone, chunk);
+    if (this.#alone.length === this.#readings.length) return reading;
+    return reading ? reading.then(() => this.#readChanged(chunk)) : this.#readChanged(chunk);
+  }
+
+  #readChanged(chunk: Chunk): Eventually<void> {
     const changed = this.#readings.filter((reading) => reading.twin && !this.#take(reading, chunk));
-    if (changed.length > 0) await this.#read(changed, chunk);
+    if (changed.length > 0) return this.#read(changed, chunk);
   }
 
   /** Takes a chunk from the twin; false where it is another one. */
@@ -187,25 +198,51 @@ export class SweepReader {
     return true;
   }
 
-  async #read(readings: readonly Reading[], chunk: Chunk): Promise<void> {
+  #read(readings: readonly Reading[], chunk: Chunk): Eventually<void> {
     this.#context.signal?.throwIfAborted();
-    const reads = readings.map((reading) =>
-      readTensorBytes(reading.source, reading.stream.tensor, {
-        ...chunk,
-        into: roomOf(reading, chunk),
-      }),
-    );
+    const reads: Eventually<number>[] = [];
+    let isPending = false;
+    for (const reading of readings) {
+      const read = readOf(reading, chunk);
+      reads.push(read);
+      if (typeof read !== 'number') isPending = true;
+    }
+    return isPending
+      ? this.#settle(reads, readings, chunk)
+      : this.#count(reads as number[], readings, chunk);
+  }
+
+  async #settle(
+    reads: readonly Eventually<number>[],
+    readings: readonly Reading[],
+    chunk: Chunk,
+  ): Promise<void> {
     // All must have ended before an error leaves: a late read would write into the next sweep's
     // buffers.
     const ends = await Promise.allSettled(reads);
-    for (const end of ends) {
+    const counts = ends.map((end) => {
       if (end.status === 'rejected') throw end.reason;
-      this.#bytesRead += end.value;
-    }
+      return end.value;
+    });
+    await this.#count(counts, readings, chunk);
+  }
+
+  #count(counts: readonly number[], readings: readonly Reading[], chunk: Chunk): Eventually<void> {
+    for (const count of counts) this.#bytesRead += count;
     this.#context.onBytes?.(this.#bytesRead);
     let bytes = 0;
     for (const { stream } of readings) bytes += bytesOf(stream, chunk.count);
-    await this.#pacer.pause(bytes);
+    return this.#pacer.pause(bytes);
+  }
+}
+
+/** Reads one stream's chunk. An error is a promise too: other streams may still be reading. */
+function readOf(reading: Reading, chunk: Chunk): Eventually<number> {
+  const { source, stream } = reading;
+  try {
+    return readTensorBytes(source, stream.tensor, { ...chunk, into: roomOf(reading, chunk) });
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Box, Tensor } from '../checkpoint/tensor.ts';
+import type { Eventually } from './source.ts';
 
 /** Fills `into` with elements `first` … of the tensor that is one box; returns the bytes read. */
 export type ReadBox = (
   tensor: Tensor,
   run: { readonly first: number; readonly count: number; readonly into: Uint8Array },
-) => Promise<number>;
+) => Eventually<number>;
 
 interface Layout {
   /** A box as a tensor of its own, in ascending order of its first element. */

@@ -4,7 +4,7 @@ import { isLaikaError, LaikaError } from '../checkpoint/errors.ts';
 import { isBlockCodec } from './block-codecs.ts';
 import { decodeStream } from './decode-stream.ts';
 import { readBlocks } from './read-blocks.ts';
-import type { Source, SourceFile } from './source.ts';
+import type { Eventually, Source, SourceFile } from './source.ts';
 
 /** Decoded files up to this size are decoded whole; larger ones are streamed, forwards. */
 const wholeBytes = 16 * 1024 * 1024;
@@ -58,9 +58,23 @@ class DecodedSource implements Source {
     return real && { ...real, name: file, sizeBytes: encoded.sizeBytes };
   }
 
-  async read(file: string, offset: number, into: Uint8Array): Promise<void> {
+  read(file: string, offset: number, into: Uint8Array): Eventually<void> {
     const encoded = this.#encoded.get(file);
     if (!encoded) return this.#inner.read(file, offset, into);
+    return this.#readEncoded(encoded, offset, into);
+  }
+
+  localPath(file: string): string | null {
+    return this.#encoded.has(file) ? null : this.#inner.localPath(file);
+  }
+
+  close(): Promise<void> {
+    this.#whole.clear();
+    this.#streams.clear();
+    return this.#inner.close();
+  }
+
+  async #readEncoded(encoded: EncodedFile, offset: number, into: Uint8Array): Promise<void> {
     if (offset + into.length > encoded.sizeBytes) {
       throw damaged(
         this.#inner,
@@ -74,16 +88,6 @@ class DecodedSource implements Source {
     if (isBlockCodec(encoded.codec)) return readBlocks(this.#inner, encoded, { offset, into });
     if (encoded.sizeBytes > wholeBytes) return this.#stream(encoded).read(offset, into);
     into.set((await this.#decoded(encoded)).subarray(offset, offset + into.length));
-  }
-
-  localPath(file: string): string | null {
-    return this.#encoded.has(file) ? null : this.#inner.localPath(file);
-  }
-
-  close(): Promise<void> {
-    this.#whole.clear();
-    this.#streams.clear();
-    return this.#inner.close();
   }
 
   #decoded(encoded: EncodedFile): Promise<Uint8Array> {

@@ -24,7 +24,7 @@ export class LocalFiles implements Source {
     return null;
   }
 
-  async read(file: string, offset: number, into: Uint8Array): Promise<void> {
+  read(file: string, offset: number, into: Uint8Array): void {
     if (into.length > 0) this.#handles.read(this.localPath(file), offset, into);
   }
 

@@ -116,7 +116,7 @@ class LocalSource implements Source {
     return describe(this.localPath(file), file);
   }
 
-  async read(file: string, offset: number, into: Uint8Array): Promise<void> {
+  read(file: string, offset: number, into: Uint8Array): void {
     if (into.length > 0) this.#handles.read(this.localPath(file), offset, into);
   }
 

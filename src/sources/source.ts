@@ -16,6 +16,12 @@ export function fileStateOf({ name, sizeBytes, identity }: SourceFile): FileStat
   return { name, sizeBytes, identity };
 }
 
+/**
+ * A value, or a promise of one where it has to be waited for. Pages of a file in the page cache are
+ * there at once, and a promise for each costs as much as a good part of sweeping it.
+ */
+export type Eventually<T> = T | Promise<T>;
+
 export interface Source {
   /** As the user gave it, for messages. */
   readonly path: string;
@@ -28,11 +34,11 @@ export interface Source {
   /** The present state of one file; null when it is gone. */
   stat(file: string): Promise<SourceFile | null>;
   /**
-   * Fills `into` with `into.length` bytes from `offset`.
+   * Fills `into` with `into.length` bytes from `offset`: at once, where the storage is a file system.
    * @throws LaikaError `changed-while-reading` when the file is shorter than that by now,
    * `path-unreadable` when the storage fails.
    */
-  read(file: string, offset: number, into: Uint8Array): Promise<void>;
+  read(file: string, offset: number, into: Uint8Array): Eventually<void>;
   /** Absolute path for engines that read by themselves; null for remote sources. */
   localPath(file: string): string | null;
   close(): Promise<void>;

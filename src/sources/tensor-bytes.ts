@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Piece, Tensor } from '../checkpoint/tensor.ts';
 import { readBoxes } from './boxed-tensor.ts';
-import type { Source } from './source.ts';
+import type { Eventually, Source } from './source.ts';
 import { readStrided } from './strided-tensor.ts';
 
 export interface ElementRun {
@@ -20,11 +20,11 @@ export interface ElementRun {
  * The run must lie inside the tensor, and the tensor must not be `absent`: both are asserted.
  * @throws LaikaError as `Source.read`.
  */
-export async function readTensorBytes(
+export function readTensorBytes(
   source: Source,
   tensor: Tensor,
   run: ElementRun,
-): Promise<number> {
+): Eventually<number> {
   const { placement } = tensor;
   const start = byteOf(tensor, run.first);
   const length = byteOf(tensor, run.first + run.count) - start;
@@ -33,7 +33,12 @@ export async function readTensorBytes(
   if (run.count === 0) return 0;
   switch (placement.kind) {
     case 'dense':
-      return readDense(source, tensor, { pieces: placement.pieces, start, into: run.into });
+      return readDense(source, {
+        pieces: placement.pieces,
+        starts: startsOf(placement.pieces, tensor),
+        start,
+        into: run.into,
+      });
     case 'strided':
       return readStrided(source, { tensor, placement }, run);
     case 'boxes': {
@@ -71,18 +76,33 @@ function startsOf(pieces: readonly Piece[], tensor: Tensor): Float64Array {
   return starts;
 }
 
-async function readDense(
+interface DenseRun {
+  readonly pieces: readonly Piece[];
+  readonly starts: Float64Array;
+  /** Logical byte at which the run starts. */
+  readonly start: number;
+  readonly into: Uint8Array;
+}
+
+function readDense(source: Source, run: DenseRun): Eventually<number> {
+  const { pieces, starts, start, into } = run;
+  const first = lastAtMost(starts, start);
+  if ((starts[first + 1] as number) < start + into.length) return readPieces(source, run, first);
+  const { file, offset } = pieces[first] as Piece;
+  const reading = source.read(file, offset + start - (starts[first] as number), into);
+  return reading ? reading.then(() => into.length) : into.length;
+}
+
+/** Reads a run that starts in piece `first` and ends in a later one. */
+async function readPieces(
   source: Source,
-  tensor: Tensor,
-  work: { pieces: readonly Piece[]; start: number; into: Uint8Array },
+  { pieces, starts, start, into }: DenseRun,
+  first: number,
 ): Promise<number> {
-  const { pieces, into } = work;
-  const starts = startsOf(pieces, tensor);
-  let i = lastAtMost(starts, work.start);
-  for (let done = 0; done < into.length; i++) {
+  for (let i = first, done = 0; done < into.length; i++) {
     const piece = pieces[i];
     assert(piece, 'pieces tile the tensor');
-    const inside = work.start + done - (starts[i] as number);
+    const inside = start + done - (starts[i] as number);
     const left = (starts[i + 1] as number) - (starts[i] as number) - inside;
     const length = Math.min(left, into.length - done);
     await source.read(piece.file, piece.offset + inside, into.subarray(done, done + length));

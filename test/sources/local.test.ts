@@ -8,9 +8,9 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 const folder = temporaryFolder();
 
-async function codeOf(action: Promise<unknown>): Promise<string> {
+async function codeOf(action: () => unknown): Promise<string> {
   try {
-    await action;
+    await action();
   } catch (error) {
     return isLaikaError(error) ? error.code : `untyped: ${error}`;
   }
@@ -52,7 +52,7 @@ describe('a prefix of files', () => {
 
   it('is none where no file has it', async () => {
     for (const path of ['ranks/b', 'ranks/a-ra', 'nowhere/a']) {
-      expect(await codeOf(openLocalSource(join(folder, path)))).toBe('path-missing');
+      expect(await codeOf(() => openLocalSource(join(folder, path)))).toBe('path-missing');
     }
   });
 });
@@ -101,17 +101,21 @@ describe('a local folder', () => {
     const source = await openLocalSource(join(folder, 'pipes'));
     expect(await source.list()).toEqual([]);
     expect(await source.stat('model.pt')).toBeNull();
-    expect(await codeOf(source.read('model.pt', 0, new Uint8Array(1)))).toBe('path-unreadable');
-    expect(await codeOf(openLocalSource(join(folder, 'pipes', 'model.pt')))).toBe(
+    expect(await codeOf(() => source.read('model.pt', 0, new Uint8Array(1)))).toBe(
       'path-unreadable',
     );
-    expect(await codeOf(openLocalSource('/dev/zero'))).toBe('path-unreadable');
+    expect(await codeOf(() => openLocalSource(join(folder, 'pipes', 'model.pt')))).toBe(
+      'path-unreadable',
+    );
+    expect(await codeOf(() => openLocalSource('/dev/zero'))).toBe('path-unreadable');
   });
 
   it('refuses names that lead out of it', async () => {
     write('outside', 'secret');
     const source = await openLocalSource(join(folder, 'deep'));
-    expect(await codeOf(source.read('../outside', 0, new Uint8Array(1)))).toBe('path-unreadable');
+    expect(await codeOf(() => source.read('../outside', 0, new Uint8Array(1)))).toBe(
+      'path-unreadable',
+    );
     expect(() => source.localPath('/etc/passwd')).toThrow();
   });
 
@@ -165,8 +169,12 @@ describe('a local file', () => {
     const source = await openLocalSource(path);
     await source.read('short', 0, new Uint8Array(10));
     truncateSync(path, 4);
-    expect(await codeOf(source.read('short', 0, new Uint8Array(10)))).toBe('changed-while-reading');
-    expect(await codeOf(source.read('short', 99, new Uint8Array(1)))).toBe('changed-while-reading');
+    expect(await codeOf(() => source.read('short', 0, new Uint8Array(10)))).toBe(
+      'changed-while-reading',
+    );
+    expect(await codeOf(() => source.read('short', 99, new Uint8Array(1)))).toBe(
+      'changed-while-reading',
+    );
     await source.close();
   });
 
@@ -174,7 +182,9 @@ describe('a local file', () => {
     const path = write('one/gone', '0123456789');
     const source = await openLocalSource(path);
     rmSync(path);
-    expect(await codeOf(source.read('gone', 0, new Uint8Array(1)))).toBe('changed-while-reading');
+    expect(await codeOf(() => source.read('gone', 0, new Uint8Array(1)))).toBe(
+      'changed-while-reading',
+    );
   });
 });
 
@@ -185,9 +195,9 @@ describe('a path', () => {
       code: 'path-missing',
       details: { where: missing, next: expect.stringContaining('laika validate') },
     });
-    expect(await codeOf(openLocalSource(join(folder, 'deep', 'a', 'below-a-file')))).toBe(
+    expect(await codeOf(() => openLocalSource(join(folder, 'deep', 'a', 'below-a-file')))).toBe(
       'path-missing',
     );
-    expect(await codeOf(openLocalSource('with\0nul'))).toBe('path-unreadable');
+    expect(await codeOf(() => openLocalSource('with\0nul'))).toBe('path-unreadable');
   });
 });

@@ -40,7 +40,6 @@ export class LawPass {
 
   /** Takes `count` elements from element `start` of a chunk, a block's start. */
   addSpan(chunk: Chunk, start: number, count: number): void {
-    if (this.#judges.length === 0) return;
     this.#span.load(chunk, start, count);
     const rest = this.#judges.filter((judge) => !judge.judgeSpan());
     if (rest.length > 0) this.#judgeBlocks(slowOf(rest), chunk, start, start + count);

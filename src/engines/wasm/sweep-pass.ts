@@ -83,29 +83,33 @@ export class SweepPass {
   async run(): Promise<SweepPart> {
     const { laws: bound, copies: plans, movement: plan, summaries } = this.#sweep;
     for (const operand of summaries) this.#summaries.set(operand, this.#summarised(operand));
-    const laws = new LawPass(this.#memory, bound, this.#streams);
     const copies = plans.map(
       (each) => new CopyCheck(each, this.#stream(each.left), this.#stream(each.right)),
     );
     const movement = plan ? new MovementPass(this.#memory, plan, this.#streams) : null;
     const reader = this.#reader;
-    for (let chunk = await reader.next(); chunk; chunk = await reader.next()) {
+    const laws = bound.length > 0 ? new LawPass(this.#memory, bound, this.#streams) : null;
+    for (;;) {
+      const next = reader.next();
+      const chunk = next instanceof Promise ? await next : next;
+      if (!chunk) break;
       this.#known.compare(chunk);
       this.#summarise(chunk);
       for (const copy of copies) copy.add(chunk);
-      laws.begin(this.#finiteStreams());
+      if (!laws && !movement) continue;
+      laws?.begin(this.#finiteStreams());
       movement?.begin(chunk);
       for (let start = 0; start < chunk.count; start += spanElements) {
         const count = Math.min(spanElements, chunk.count - start);
-        laws.addSpan(chunk, start, count);
+        laws?.addSpan(chunk, start, count);
         movement?.addSpan(start, count);
       }
-      laws.end();
+      laws?.end();
       movement?.end();
     }
     return {
       summaries: this.#summaryParts(),
-      laws: laws.records(),
+      laws: laws?.records() ?? [],
       copies: copies.map(({ record }) => record),
       movement: movement?.finish() ?? null,
       sha256: reader.sha256(),
