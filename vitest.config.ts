@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/build-thread.ts'],
+    globalSetup: ['test/build-programs.mjs'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

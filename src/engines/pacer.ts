@@ -1,5 +1,4 @@
 /** Gives the rest of the process its turn while an engine computes, and keeps to a rate of reading. */
-import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Eventually } from '../sources/source.ts';
 

@@ -1,5 +1,4 @@
 /** Cyclic checksums of 32 bits by kind: how they go on over more bytes, and how they are stored. */
-import { crc32 } from 'node:zlib';
 import type { CyclicChecksum, StoredChecksum } from '../checkpoint/checkpoint.ts';
 import { crc32c, masked } from './crc32c.ts';
 
@@ -7,7 +6,8 @@ export type CrcKind = 'crc32' | 'crc32c';
 
 /** The checksum of some bytes, going on from that of the bytes before them; 0: there are none. */
 export const crcSteps: Readonly<Record<CrcKind, (bytes: Uint8Array, before: number) => number>> = {
-  crc32: (bytes, before) => crc32(bytes, before) >>> 0,
+  // Loaded when one is computed: every thread would wait for it.
+  crc32: (bytes, before) => process.getBuiltinModule('node:zlib').crc32(bytes, before) >>> 0,
   crc32c,
 };
 

@@ -1,6 +1,15 @@
 /** What users get: the packed tarball, installed into an empty folder, runs the demo from there. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,3 +59,30 @@ it('installs from its tarball within its budget, with no script of a dependency,
   expect(stdout).toMatch(/one flip of bit 27/);
   expect(stdout).toMatch(/Confirmed, and heard over the socket/);
 }, 180_000);
+
+interface Loader {
+  read(name: string): { readonly path: string; readonly text: string; readonly compiled: string };
+  readCompiled(path: string): Buffer | null;
+  compile(program: object, compiled: Buffer): { readonly cachedDataRejected?: boolean };
+}
+
+it('starts from what V8 compiled when it was built, and without it where that is damaged', async () => {
+  const installed = join(folder, 'node_modules', 'laika-watchdog');
+  const { read, readCompiled, compile }: Loader = createRequire(import.meta.url)(
+    join(installed, 'bin', 'load.js'),
+  );
+  for (const name of ['laika', 'thread']) {
+    const program = read(name);
+    const whole = readCompiled(program.compiled);
+    expect(whole && compile(program, whole).cachedDataRejected).toBe(false);
+    const bytes = readFileSync(program.compiled);
+    // V8 itself would run this, and die of it.
+    writeFileSync(program.compiled, bytes.fill(0, bytes.length >> 1));
+    expect(readCompiled(program.compiled)).toBeNull();
+  }
+  // Direct reads are the work of threads.
+  const checkpoint = join(installed, 'src', 'demo', 'run', 'checkpoint-0080.safetensors');
+  const words = [join(installed, 'bin', 'laika.js'), 'validate', checkpoint, '--direct'];
+  const { stdout } = await run(process.execPath, words, { cwd: folder });
+  expect(stdout).toMatch(/^INTACT/);
+}, 60_000);

@@ -1,5 +1,5 @@
 /** The WebAssembly kernels: what they export, and how they are loaded with their memory. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LaikaError } from '../../checkpoint/errors.ts';
 import { packageRoot } from '../../package.ts';
@@ -181,7 +181,7 @@ export interface LoadedKernels {
  */
 export async function compileKernels(): Promise<CompiledKernels> {
   try {
-    return await WebAssembly.compile(await readFile(artefactPath));
+    return await WebAssembly.compile(readFileSync(artefactPath));
   } catch (cause) {
     throw new LaikaError(
       {

@@ -41,14 +41,15 @@ export interface Errand {
 /** Starts a thread. Tests hand in their own to see what becomes of one that dies. */
 export type StartThread = (setup: ThreadSetup) => Worker;
 
-const threadPath = join(packageRoot, 'dist', 'engines', 'wasm', 'thread.js');
+const threadPath = join(packageRoot, 'bin', 'thread.js');
+const threadProgram = join(packageRoot, 'dist', 'thread.cjs');
 
 /** Starts the thread that the package ships. */
 export const startThread: StartThread = (setup) => new Worker(threadPath, { workerData: setup });
 
 /** False in a copy of the sources that was never built. */
 export function hasThreads(): boolean {
-  return existsSync(threadPath);
+  return existsSync(threadProgram);
 }
 
 /** Batches that a thread holds: one to work on, one to start without waiting for a message. */

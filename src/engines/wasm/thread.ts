@@ -41,7 +41,9 @@ async function replyTo(
   }
 }
 
-async function serve(port: NonNullable<typeof parentPort>): Promise<void> {
+/** Answers the messages of the thread that started this one. */
+export async function main(port = parentPort): Promise<void> {
+  if (!port) throw new Error('this is not a worker thread');
   const { compiled, polite, direct, bytesPerSecond } = workerData as ThreadSetup;
   if (polite) setPriority(politeNiceness);
   const { kernels, buffer } = await loadKernels(compiled);
@@ -64,5 +66,3 @@ async function serve(port: NonNullable<typeof parentPort>): Promise<void> {
   });
   port.postMessage({ id: -1, replies: [] });
 }
-
-if (parentPort) await serve(parentPort);
