@@ -8,6 +8,7 @@ import { parseNames } from '../formats/parameter-names.ts';
 import { findLogs } from '../logs/find-logs.ts';
 import { readLogs } from '../logs/read-logs.ts';
 import type { ScanOptions } from '../scan/options.ts';
+import { bytesAt } from '../sources/local.ts';
 import { storageError } from '../sources/storage-error.ts';
 import { errorDocument } from '../verdict/document.ts';
 import { judge } from '../verdict/judge.ts';
@@ -107,7 +108,7 @@ function enginePart(engine: Engine, result: Result, seconds: number): EnginePart
 }
 
 async function judged(flags: RawFlags, listing: Listing, checked: Checked): Promise<Result> {
-  const engine = await engineOf(flags);
+  const engine = await engineOf(flags, { expectedBytes: bytesAt(checked.head) });
   const progress = showProgress(process.stderr);
   try {
     const options = { ...(await scanOptions(flags, checked.head)), onBytes: progress.update };

@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly bytesPerSecond?: number;
   /** A trainer works beside: low priority, and the caller's thread stays free. */
   readonly polite?: boolean;
+  /** Bytes that there will be to read, where that is known beforehand. */
+  readonly expectedBytes?: number;
   /** Bytes of a GPU's memory that may be held. */
   readonly gpuMemory?: number;
   /** `auto` may take a GPU that another process computes on. */

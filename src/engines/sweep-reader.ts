@@ -2,16 +2,14 @@
  * Reads the streams of a sweep side by side, and what comes free with reading: checksums, hashes,
  * progress.
  */
-import { createHash, type Hash } from 'node:crypto';
-import { dtypeBits } from '../checkpoint/dtype.ts';
 import type { Operand } from '../laws/law.ts';
-import { type CrcKind, crcKindOf, crcSteps } from '../records/crc.ts';
+import { crcSteps } from '../records/crc.ts';
 import { chunkElements } from '../records/grid.ts';
-import type { Eventually, Source } from '../sources/source.ts';
+import type { Eventually } from '../sources/source.ts';
 import { readTensorBytes } from '../sources/tensor-bytes.ts';
-import { coveredChecksum } from './covered-checksum.ts';
-import { checksumKey, type EngineContext, type Stream, type Sweep } from './engine.ts';
+import type { EngineContext, Sweep } from './engine.ts';
 import type { Pacer } from './pacer.ts';
+import { bytesOf, type CoveredCrc, type Reading, readingsOf } from './sweep-readings.ts';
 
 /** Consecutive elements whose bytes are in the buffers of all streams. */
 export interface Chunk {
@@ -24,6 +22,8 @@ export interface ReaderHost {
   readonly pacer: Pacer;
   /** Elements to read, from a chunk's start; absent: all of them. */
   readonly span?: Chunk;
+  /** Elements of a chunk, a multiple of `chunkElements`; absent: those. */
+  readonly chunk?: number;
   /** Rooms that chunks are read into in turn, so that earlier ones stay readable; default 1. */
   readonly rooms?: number;
   /** Room for `bytes` bytes of one stream that only this sweep uses. */
@@ -35,27 +35,6 @@ export interface ReaderHost {
   readonly isRepeated?: (chunk: Chunk, base: Operand, head: Operand) => boolean;
 }
 
-/** The cyclic checksum, not masked, of the part of a stored one's bytes that was read. */
-export interface CoveredCrc {
-  /** As `checksumKey` makes it. */
-  readonly key: string;
-  readonly kind: CrcKind;
-  value: number;
-  bytes: number;
-}
-
-interface Reading {
-  readonly operand: Operand;
-  readonly stream: Stream;
-  readonly source: Source;
-  /** Room for one chunk each. */
-  readonly rooms: readonly Uint8Array[];
-  readonly checksum: CoveredCrc | null;
-  readonly hash: Hash | null;
-  /** The stream of the head whose bytes may be these; null where that cannot be told. */
-  readonly twin: Reading | null;
-}
-
 export class SweepReader {
   readonly #context: EngineContext;
   readonly #pacer: Pacer;
@@ -63,6 +42,7 @@ export class SweepReader {
   /** Those without a twin. */
   readonly #alone: readonly Reading[];
   readonly #span: Chunk;
+  readonly #chunk: number;
   readonly #isRepeated: ReaderHost['isRepeated'];
   #first: number;
   #bytesRead = 0;
@@ -73,27 +53,10 @@ export class SweepReader {
     this.#pacer = host.pacer;
     this.#span = host.span ?? { first: 0, count: sweep.elements };
     this.#first = this.#span.first;
-    const room = Math.min(this.#span.count, chunkElements);
-    const streams = Object.entries(sweep.streams) as [Operand, Stream][];
-    const covered = new Set<string>();
-    const readings = streams.map(
-      ([operand, stream]): Reading => ({
-        operand,
-        stream,
-        source: sourceOf(stream, context),
-        rooms: Array.from({ length: host.rooms ?? 1 }, (_, i) =>
-          host.allocate(operand, bytesOf(stream, room), i),
-        ),
-        // Of bytes that are taken from elsewhere no checksum is their own.
-        checksum: host.isRepeated && stream.digests ? null : checksumOf(stream, context, covered),
-        hash: sweep.sha256.includes(operand) ? createHash('sha256') : null,
-        twin: null,
-      }),
-    );
+    this.#chunk = host.chunk ?? chunkElements;
     this.#isRepeated = host.isRepeated;
-    this.#readings = host.isRepeated
-      ? readings.map((each) => ({ ...each, twin: twinOf(each, readings) }))
-      : readings;
+    const room = Math.min(this.#span.count, this.#chunk);
+    this.#readings = readingsOf(sweep, context, { ...host, room });
     this.#alone = this.#readings.filter(({ twin }) => !twin);
   }
 
@@ -117,7 +80,7 @@ export class SweepReader {
     const { first, count } = this.#span;
     let chunk = this.#chunkAt(first);
     while (chunk) {
-      if (count > chunkElements || this.#first === first) await this.#read([reading], chunk);
+      if (count > this.#chunk || this.#first === first) await this.#read([reading], chunk);
       yield chunk;
       chunk = this.#chunkAt(chunk.first + chunk.count);
     }
@@ -149,7 +112,7 @@ export class SweepReader {
   #pass(chunk: Chunk): Chunk {
     for (const reading of this.#readings) {
       const { checksum, hash } = reading;
-      const bytes = roomOf(reading, chunk);
+      const bytes = this.#roomOf(reading, chunk);
       if (checksum) {
         checksum.value = crcSteps[checksum.kind](bytes, checksum.value);
         checksum.bytes += bytes.length;
@@ -168,11 +131,11 @@ export class SweepReader {
   }
 
   #bytes(operand: Operand, chunk: Chunk): Uint8Array {
-    return roomOf(this.#reading(operand), chunk);
+    return this.#roomOf(this.#reading(operand), chunk);
   }
 
   #chunkAt(first: number): Chunk | null {
-    const count = Math.min(chunkElements, this.#span.first + this.#span.count - first);
+    const count = Math.min(this.#chunk, this.#span.first + this.#span.count - first);
     return count > 0 ? { first, count } : null;
   }
 
@@ -192,8 +155,8 @@ export class SweepReader {
   #take(reading: Reading, chunk: Chunk): boolean {
     const { twin, operand } = reading;
     if (!twin || !this.#isRepeated?.(chunk, operand, twin.operand)) return false;
-    const bytes = roomOf(twin, chunk);
-    roomOf(reading, chunk).set(bytes);
+    const bytes = this.#roomOf(twin, chunk);
+    this.#roomOf(reading, chunk).set(bytes);
     this.#bytesRecalled += bytes.length;
     return true;
   }
@@ -203,7 +166,7 @@ export class SweepReader {
     const reads: Eventually<number>[] = [];
     let isPending = false;
     for (const reading of readings) {
-      const read = readOf(reading, chunk);
+      const read = this.#readOne(reading, chunk);
       reads.push(read);
       if (typeof read !== 'number') isPending = true;
     }
@@ -234,52 +197,21 @@ export class SweepReader {
     for (const { stream } of readings) bytes += bytesOf(stream, chunk.count);
     return this.#pacer.pause(bytes);
   }
-}
 
-/** Reads one stream's chunk. An error is a promise too: other streams may still be reading. */
-function readOf(reading: Reading, chunk: Chunk): Eventually<number> {
-  const { source, stream } = reading;
-  try {
-    return readTensorBytes(source, stream.tensor, { ...chunk, into: roomOf(reading, chunk) });
-  } catch (error) {
-    return Promise.reject(error);
+  /** Reads one stream's chunk. An error is a promise too: other streams may still be reading. */
+  #readOne(reading: Reading, chunk: Chunk): Eventually<number> {
+    const { source, stream } = reading;
+    const into = this.#roomOf(reading, chunk);
+    try {
+      return readTensorBytes(source, stream.tensor, { ...chunk, into });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
-}
 
-/** The head's stream of the same tensor, where the digests of this one of the base are known. */
-function twinOf({ operand, stream }: Reading, readings: readonly Reading[]): Reading | null {
-  if (!stream.digests || !operand.endsWith('A')) return null;
-  const name = `${operand.slice(0, -1)}B`;
-  const twin = readings.find((each) => each.operand === name);
-  return twin?.stream.tensor.dtype === stream.tensor.dtype ? twin : null;
-}
-
-/** Where the bytes of a chunk lie once they are read. */
-function roomOf({ stream, rooms }: Reading, { first, count }: Chunk): Uint8Array {
-  const room = rooms[(first / chunkElements) % rooms.length] as Uint8Array;
-  return room.subarray(0, bytesOf(stream, count));
-}
-
-function bytesOf({ tensor }: Stream, elements: number): number {
-  return Math.ceil((dtypeBits[tensor.dtype] * elements) / 8);
-}
-
-function sourceOf({ origin }: Stream, { sources }: EngineContext): Source {
-  const source = origin === 'head' ? sources.head : sources.base;
-  if (!source) throw new Error('a sweep reads a base that the context does not have');
-  return source;
-}
-
-/** Streams may lie in one storage (a state that is saved twice): the first that covers it counts. */
-function checksumOf(
-  { tensor, origin }: Stream,
-  context: EngineContext,
-  covered: Set<string>,
-): Reading['checksum'] {
-  const stored = coveredChecksum(tensor, context.checksums[origin]);
-  if (!stored) return null;
-  const key = checksumKey(origin, stored);
-  if (covered.has(key)) return null;
-  covered.add(key);
-  return { key, kind: crcKindOf(stored), value: 0, bytes: 0 };
+  /** Where the bytes of a chunk lie once they are read. */
+  #roomOf({ stream, rooms }: Reading, { first, count }: Chunk): Uint8Array {
+    const room = rooms[Math.floor(first / this.#chunk) % rooms.length] as Uint8Array;
+    return room.subarray(0, bytesOf(stream, count));
+  }
 }

@@ -10,6 +10,9 @@ import { isMissing, storageError, systemCode } from './storage-error.ts';
 
 const openFiles = 64;
 
+/** Files whose size is asked for at a glance. */
+const glanceLimit = 256;
+
 /** Entries that one listing may meet before it gives up. */
 const listLimit = 1_000_000;
 
@@ -32,6 +35,23 @@ export async function openLocalSource(path: string): Promise<Source> {
     where: path,
     why: state.isFIFO() ? 'it is a named pipe' : 'it is a device or a socket',
   });
+}
+
+/** Bytes of a file, or of the files directly in a folder, at a glance; 0 where nothing is found. */
+export function bytesAt(path: string): number {
+  try {
+    const state = statSync(path);
+    if (state.isFile()) return state.size;
+    const names = state.isDirectory() ? [...readFolder(path, true)].map(({ name }) => name) : [];
+    return names.slice(0, glanceLimit).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+  } catch {
+    return 0;
+  }
+}
+
+function sizeOf(path: string): number {
+  const state = statSync(path, { throwIfNoEntry: false });
+  return state?.isFile() ? state.size : 0;
 }
 
 /** Where nothing has this name: the files whose common prefix it is. */

@@ -64,6 +64,13 @@ export class Scheduler {
     });
   }
 
+  /** Starts threads for work that is to come. */
+  startThreads(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#pool?.start();
+  }
+
   async close(): Promise<void> {
     await this.#free;
     await this.#pool?.close();
@@ -100,10 +107,7 @@ export class Scheduler {
   #sendBatches(): void {
     const pool = this.#pool;
     if (!pool) return;
-    if (!this.#isStarted && this.#queuedBytes >= this.#threadedBytes) {
-      this.#isStarted = true;
-      pool.start();
-    }
+    if (this.#queuedBytes >= this.#threadedBytes) this.startThreads();
     let room = pool.room;
     if (room === 0 || this.#queue.length === 0) return;
     const kept: Waiting[] = [];

@@ -6,7 +6,7 @@ import type { Operand } from '../../laws/law.ts';
 import type { CopyRecord } from '../../records/copy-record.ts';
 import type { LawRecord } from '../../records/law-record.ts';
 import type { SummaryRecord } from '../../records/summary.ts';
-import type { CoveredCrc } from '../sweep-reader.ts';
+import type { CoveredCrc } from '../sweep-readings.ts';
 import type { ValueCounts } from '../value-counts.ts';
 
 /** The summary of one stream. */

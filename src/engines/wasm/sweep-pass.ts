@@ -24,6 +24,9 @@ import type { SummaryPart, SweepPart } from './sweep-part.ts';
 import type { Views } from './views.ts';
 import { isWide, WideSummary } from './wide-summary.ts';
 
+/** Bytes of a chunk of a stream that is swept alone. */
+const aloneBytes = 4 * 1024 * 1024;
+
 /** Kernels and the memory that they share with their host. One pass at a time uses it. */
 export interface Memory {
   readonly kernels: Kernels;
@@ -54,6 +57,7 @@ interface Summarised {
 export class SweepPass {
   readonly #memory: Memory;
   readonly #span: Chunk;
+  readonly #chunk: number;
   readonly #streams = new Map<Operand, WasmStream>();
   readonly #known: KnownStreams;
   readonly #reader: SweepReader;
@@ -65,11 +69,14 @@ export class SweepPass {
     this.#memory = memory;
     this.#sweep = sweep;
     this.#span = span ?? { first: 0, count: sweep.elements };
+    // Who looks on counts on chunks of the grid.
+    this.#chunk = context.onChunk ? chunkElements : chunkOf(sweep);
     this.#placeStreams(sweep);
     this.#known = new KnownStreams(sweep, this.#streams);
     this.#reader = new SweepReader(sweep, context, {
       pacer,
       span: this.#span,
+      chunk: this.#chunk,
       allocate: (operand, bytes) => {
         const { data } = this.#stream(operand);
         return memory.views.u8.subarray(data, data + bytes);
@@ -149,7 +156,7 @@ export class SweepPass {
   #placeStreams({ streams, elements }: Sweep): void {
     let slot = 0;
     const span = this.#span.count;
-    const room = Math.min(span, chunkElements);
+    const room = Math.min(span, this.#chunk);
     for (const [operand, { tensor }] of Object.entries(streams)) {
       const { dtype } = tensor;
       const data = this.#reserve((room * dtypeBits[dtype]) / 8);
@@ -207,6 +214,17 @@ export class SweepPass {
     }
     return parts;
   }
+}
+
+/**
+ * Elements of a chunk. A stream alone is read in larger ones: what a chunk costs besides its bytes is
+ * paid for fewer.
+ */
+function chunkOf({ streams }: Sweep): number {
+  const [only, ...others] = Object.values(streams);
+  if (!only || others.length > 0) return chunkElements;
+  const elements = (8 * aloneBytes) / dtypeBits[only.tensor.dtype];
+  return chunkElements * Math.max(1, Math.floor(elements / chunkElements));
 }
 
 function summaryOf(stream: WasmStream, detail: Detail): StreamSummary {

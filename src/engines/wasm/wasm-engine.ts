@@ -25,6 +25,8 @@ export interface WasmOptions {
   readonly polite?: boolean;
   /** Read past the page cache where the file system allows it: a trainer keeps what it has there. */
   readonly direct?: boolean;
+  /** Bytes that will come: where they are worth it, threads start before the first is read. */
+  readonly expectedBytes?: number;
   /** Bytes of one part of a sweep, and bytes that are worth starting threads; for tests. */
   readonly partBytes?: number;
   readonly threadedBytes?: number;
@@ -62,6 +64,7 @@ export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine>
   };
   const about = { memory, pool, bytesPerSecond, threadedBytes, isPatient };
   const scheduler = new Scheduler(about);
+  if ((options.expectedBytes ?? 0) >= threadedBytes) scheduler.startThreads();
   return new WasmEngine(scheduler, { threads: isThreaded ? threads : 1, isThreaded, partBytes });
 }
 
