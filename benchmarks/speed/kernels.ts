@@ -24,7 +24,7 @@ import {
   lawAt,
   lawRecordBytes,
   movementAt,
-  spanElements as span,
+  movementSpanElements as span,
   stateAt,
 } from '../../src/engines/wasm/layout.ts';
 import { prepareMemory } from '../../src/engines/wasm/sweep-pass.ts';

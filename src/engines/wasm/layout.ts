@@ -10,8 +10,11 @@ export const memoryPages = 1024;
 /** Elements of one law block: what is widened and judged while it is in cache. */
 export const lawBlockElements = 1024;
 
-/** Elements of all streams that laws and movement see one after the other; they stay in cache. */
-export const spanElements = 16_384;
+/** Elements of all streams that laws see one after the other; most of them stay in cache. */
+export const lawSpanElements = 65_536;
+
+/** Elements that movement sees at once: no more rows end in them than it has room for. */
+export const movementSpanElements = 16_384;
 
 const kib = 1024;
 

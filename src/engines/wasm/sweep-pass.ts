@@ -15,7 +15,14 @@ import type { Kernels } from './kernels.ts';
 import { KnownStreams } from './known-streams.ts';
 import { writeFixedColumns } from './law-block.ts';
 import { LawPass } from './law-pass.ts';
-import { dataAt, memoryPages, slackBytes, spanElements, streamSlots } from './layout.ts';
+import {
+  dataAt,
+  lawSpanElements,
+  memoryPages,
+  movementSpanElements,
+  slackBytes,
+  streamSlots,
+} from './layout.ts';
 import { MovementPass } from './movement-pass.ts';
 import { PageDigests } from './page-digests.ts';
 import { writeFreshState } from './stream-state.ts';
@@ -103,16 +110,8 @@ export class SweepPass {
       this.#known.compare(chunk);
       this.#summarise(chunk);
       for (const copy of copies) copy.add(chunk);
-      if (!laws && !movement) continue;
-      laws?.begin(this.#finiteStreams());
-      movement?.begin(chunk);
-      for (let start = 0; start < chunk.count; start += spanElements) {
-        const count = Math.min(spanElements, chunk.count - start);
-        laws?.addSpan(chunk, start, count);
-        movement?.addSpan(start, count);
-      }
-      laws?.end();
-      movement?.end();
+      if (laws) this.#judge(laws, chunk);
+      if (movement) move(movement, chunk);
     }
     return {
       summaries: this.#summaryParts(),
@@ -198,6 +197,12 @@ export class SweepPass {
     }
   }
 
+  #judge(laws: LawPass, chunk: Chunk): void {
+    laws.begin(this.#finiteStreams());
+    for (const [start, count] of spansIn(chunk, lawSpanElements)) laws.addSpan(chunk, start, count);
+    laws.end();
+  }
+
   /** Streams of which every element of the last chunk is known to be finite. */
   #finiteStreams(): ReadonlySet<Operand> {
     const finite = new Set<Operand>();
@@ -214,6 +219,17 @@ export class SweepPass {
     }
     return parts;
   }
+}
+
+function move(movement: MovementPass, chunk: Chunk): void {
+  movement.begin(chunk);
+  for (const [start, count] of spansIn(chunk, movementSpanElements)) movement.addSpan(start, count);
+  movement.end();
+}
+
+/** Start and length of each span of `size` elements of a chunk. */
+function* spansIn({ count }: Chunk, size: number): Generator<readonly [number, number]> {
+  for (let start = 0; start < count; start += size) yield [start, Math.min(size, count - start)];
 }
 
 /**
