@@ -1,7 +1,7 @@
 /** Bundles the command line and the worker thread, each into one file with the packages it uses. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -17,9 +17,9 @@ export const target = {
 /** Packages with native parts, and what `ws` looks for and does without. */
 const external = ['libsql', 'koffi', '@tensorflow/tfjs-node-gpu', 'bufferutil', 'utf-8-validate'];
 
-/** Writes `dist/laika.cjs` and `dist/thread.cjs`. */
+/** Writes `dist/laika.cjs`, `dist/thread.cjs` and the licences of what is in them. */
 export async function bundlePrograms() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...target,
     entryPoints: {
       laika: join(root, 'src/cli/main.ts'),
@@ -36,6 +36,7 @@ export async function bundlePrograms() {
     // Comments go; lines stay short enough to find one's way by a stack.
     minifyWhitespace: true,
     lineLimit: 120,
+    metafile: true,
     write: false,
   });
   for (const { path, text } of outputFiles) {
@@ -45,4 +46,18 @@ export async function bundlePrograms() {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `// ${hash}\n${text}`);
   }
+  writeFileSync(join(root, 'dist', 'third-party-licences.txt'), licencesOf(metafile));
+}
+
+/** The licence of every package that was bundled. */
+function licencesOf({ inputs }) {
+  const folders = Object.keys(inputs).map(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
+  );
+  const texts = [...new Set(folders)].filter(Boolean).map((folder) => {
+    const name = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+    if (!name) throw new Error(`${folder} has no licence`);
+    return `${basename(folder)}\n\n${readFileSync(join(folder, name), 'utf8').trim()}\n`;
+  });
+  return texts.join('\n\n');
 }

@@ -1,4 +1,5 @@
 /** Bad input ends in the right exit code and one clear message: what, where, why, what next. */
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -192,6 +193,19 @@ describe('output', () => {
       expect((await laikaInto(full, ['validate', at('cut.safetensors')])).code).toBe(1);
     },
   );
+});
+
+describe('a program that ends before its work is done', () => {
+  it('says so and does not end with 0', () => {
+    const load = fileURLToPath(new URL('../../bin/load.js', import.meta.url));
+    const script = `
+      WebAssembly.compile = () => new Promise(() => {});
+      require(${JSON.stringify(load)}).load('laika')
+        .main(['node', 'laika', 'validate', ${JSON.stringify(healthy)}, '--engine', 'wasm']);`;
+    const { status, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(status).toBe(70);
+    expect(stderr).toMatch(/^laika: this is a bug in Laika: it ended before its work was done\n$/);
+  });
 });
 
 describe('configuration', () => {

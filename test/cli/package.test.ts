@@ -50,6 +50,8 @@ it('installs from its tarball within its budget, with no script of a dependency,
   await run('npm', words, { cwd: folder });
   const modules = join(folder, 'node_modules');
   expect(packagesIn(modules).length).toBeLessThanOrEqual(packagesMax);
+  const licences = join(modules, 'laika-watchdog', 'dist', 'third-party-licences.txt');
+  expect(readFileSync(licences, 'utf8')).toMatch(/^commander\n.*^ws\n/ms);
   const bytes = filesIn(modules).reduce((sum, path) => sum + statSync(path).size, 0);
   expect(bytes).toBeLessThanOrEqual(bytesMax);
   const { stdout } = await run('npx', ['--no-install', 'laika', 'demo'], { cwd: folder });

@@ -43,13 +43,6 @@ export type Reply =
 /** A view or boxes are gathered: neighbours share what was fetched, and parts are larger. */
 const gatheredParts = 4;
 
-/**
- * Parts of what is left: large at first, for each costs something besides its bytes, and small at the
- * end, so that threads end together.
- */
-const partsLeft = 16;
-const largestPart = 4;
-
 /** Bytes of all streams for `elements` elements. */
 export function sweepBytes({ streams }: Sweep, elements: number): number {
   let bits = 0;
@@ -66,14 +59,10 @@ export function spansOf(sweep: Sweep, partBytes: number): readonly Chunk[] {
   const kinds = Object.values(sweep.streams).map(({ tensor }) => tensor.placement.kind);
   const isPacked = kinds.every((kind) => kind === 'dense' || kind === 'zeros');
   const aim = isPacked ? partBytes : gatheredParts * partBytes;
+  const size = Math.max(1, Math.round(aim / perChunk)) * chunkElements;
   const spans: Chunk[] = [];
-  for (let first = 0; first < elements; ) {
-    const left = elements - first;
-    const share = (left * perChunk) / chunkElements / partsLeft;
-    const bytes = Math.min(Math.max(share, aim), largestPart * aim);
-    const size = Math.max(1, Math.round(bytes / perChunk)) * chunkElements;
-    spans.push({ first, count: Math.min(size, left) });
-    first += size;
+  for (let first = 0; first < elements; first += size) {
+    spans.push({ first, count: Math.min(size, elements - first) });
   }
   return spans;
 }

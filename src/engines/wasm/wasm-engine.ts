@@ -37,11 +37,17 @@ export interface WasmOptions {
 /** Sweeps that may wait at the engine: enough that small ones share messages. */
 const sweepsInFlight = 512;
 
+/** Starting threads takes as long as 64 MiB of work. */
+const usualThreadedBytes = 64 * 1024 * 1024;
+
 /**
- * A part is some milliseconds of work, and a message is small beside it; starting threads takes
- * as long as 64 MiB of work.
+ * Bytes of a part where it is known that `bytes` will come. It is some milliseconds of work, and what
+ * it costs besides its bytes is small; larger ones cost less, as long as all threads end together.
  */
-const usual = { partBytes: 16 * 1024 * 1024, threadedBytes: 64 * 1024 * 1024 };
+function partBytesOf(bytes: number, threads: number): number {
+  const mib = 1024 * 1024;
+  return Math.min(Math.max(bytes / (32 * threads), 16 * mib), 64 * mib);
+}
 
 /** Opens the WebAssembly engine. @throws LaikaError `engine-unavailable`. */
 export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine> {
@@ -57,14 +63,11 @@ export async function openWasmEngine(options: WasmOptions = {}): Promise<Engine>
   const isPatient = polite || direct || Number.isFinite(bytesPerSecond);
   const workers = isPatient ? threads : threads - 1;
   const pool = isThreaded ? { threads: workers, setup, start: options.start ?? startThread } : null;
-  const { threadedBytes, partBytes } = {
-    ...usual,
-    ...(direct ? { threadedBytes: 1 } : {}),
-    ...options,
-  };
+  const { threadedBytes = direct ? 1 : usualThreadedBytes, expectedBytes = 0 } = options;
+  const { partBytes = partBytesOf(expectedBytes, threads) } = options;
   const about = { memory, pool, bytesPerSecond, threadedBytes, isPatient };
   const scheduler = new Scheduler(about);
-  if ((options.expectedBytes ?? 0) >= threadedBytes) scheduler.startThreads();
+  if (expectedBytes >= threadedBytes) scheduler.startThreads();
   return new WasmEngine(scheduler, { threads: isThreaded ? threads : 1, isThreaded, partBytes });
 }
 
