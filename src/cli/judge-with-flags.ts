@@ -108,7 +108,9 @@ function enginePart(engine: Engine, result: Result, seconds: number): EnginePart
 }
 
 async function judged(flags: RawFlags, listing: Listing, checked: Checked): Promise<Result> {
-  const engine = await engineOf(flags, { expectedBytes: bytesAt(checked.head) });
+  const paths = [checked.head, checked.base ?? [], checked.replicas ?? []].flat();
+  const expectedBytes = paths.reduce((sum, path) => sum + bytesAt(path), 0);
+  const engine = await engineOf(flags, { expectedBytes });
   const progress = showProgress(process.stderr);
   try {
     const options = { ...(await scanOptions(flags, checked.head)), onBytes: progress.update };
