@@ -47,8 +47,9 @@ async function compileThread() {
   const { main, keep } = start('thread');
   const post = parentPort.postMessage.bind(parentPort);
   parentPort.postMessage = (message) => {
-    post(message);
+    // With the last answer the engine ends this thread.
     keep();
+    post(message);
   };
   await main();
 }
