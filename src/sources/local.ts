@@ -42,8 +42,14 @@ export function bytesAt(path: string): number {
   try {
     const state = statSync(path);
     if (state.isFile()) return state.size;
-    const names = state.isDirectory() ? [...readFolder(path, true)].map(({ name }) => name) : [];
-    return names.slice(0, glanceLimit).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+    let bytes = 0;
+    let seen = 0;
+    for (const { name } of readFolder(path, true)) {
+      bytes += sizeOf(join(path, name));
+      seen += 1;
+      if (seen === glanceLimit) break;
+    }
+    return bytes;
   } catch {
     return 0;
   }

@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isLaikaError } from '../../src/checkpoint/errors.ts';
-import { openLocalSource } from '../../src/sources/local.ts';
+import { bytesAt, openLocalSource } from '../../src/sources/local.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -200,4 +200,16 @@ describe('a path', () => {
     );
     expect(await codeOf(() => openLocalSource('with\0nul'))).toBe('path-unreadable');
   });
+});
+
+it('tells the bytes of a path at a glance', () => {
+  write('glance/a.bin', new Uint8Array(1000));
+  write('glance/b.bin', new Uint8Array(24));
+  write('glance/below/c.bin', new Uint8Array(9));
+  expect(bytesAt(join(folder, 'glance/a.bin'))).toBe(1000);
+  expect(bytesAt(join(folder, 'glance'))).toBe(1024);
+  expect(bytesAt(join(folder, 'missing'))).toBe(0);
+  expect(bytesAt('s3://bucket/key')).toBe(0);
+  for (let i = 0; i < 300; i++) write(`many/${i}`, 'x');
+  expect(bytesAt(join(folder, 'many'))).toBe(256);
 });

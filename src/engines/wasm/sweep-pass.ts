@@ -76,7 +76,7 @@ export class SweepPass {
     this.#memory = memory;
     this.#sweep = sweep;
     this.#span = span ?? { first: 0, count: sweep.elements };
-    // Who looks on counts on chunks of the grid.
+    // An onlooker is promised the grid's chunks.
     this.#chunk = context.onChunk ? chunkElements : chunkOf(sweep);
     this.#placeStreams(sweep);
     this.#known = new KnownStreams(sweep, this.#streams);
