@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 import { root } from './programs.mjs';
 
 const { isMainThread, parentPort, Worker } = workerThreads;
-const { compile, read, run } = createRequire(import.meta.url)('../bin/load.js');
+const { compile, read, readCompiled, run } = createRequire(import.meta.url)('../bin/load.js');
 
 function start(name) {
   const program = read(name);
@@ -33,14 +33,19 @@ async function compileLaika() {
     }
   };
   const command = ['node', 'laika', 'validate', checkpoint('0100'), '--state-dir', folder];
-  // Direct reads are the work of threads, whatever the size.
-  for (const more of [[], ['--base', checkpoint('0080')], ['--engine', 'wasm', '--direct']]) {
+  // Direct reads are the work of threads, whatever the size. Of two the one that is not needed would
+  // be ended while it writes.
+  const threaded = ['--engine', 'wasm', '--direct', '--threads', '1'];
+  for (const more of [[], ['--base', checkpoint('0080')], threaded]) {
     const output = `json:${join(folder, 'result.json')}`;
     await main([...command, ...more, '--output', output]);
     if (process.exitCode) throw new Error(`the demo's checkpoint was judged ${process.exitCode}`);
   }
   rmSync(folder, { recursive: true });
   keep();
+  for (const name of ['laika', 'thread']) {
+    if (!readCompiled(read(name).compiled)) throw new Error(`${name} was not compiled in whole`);
+  }
 }
 
 async function compileThread() {
